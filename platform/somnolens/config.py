@@ -1,0 +1,223 @@
+"""Every setting once: a frozen pydantic field with its limits, unit and only default.
+
+YAML says what differs from the defaults; the command line adds `--set train.lora_rank=8`.
+Unknown keys are refused. The mathematics below this layer takes plain arguments.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from somnolens.errors import SettingsError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulateSettings(Section):
+    """Nights whose right answer is known."""
+
+    n_subjects: Count = 12
+    hours: float = Field(3.0, gt=0, le=24, description="length of a night, hours")
+    seed: int = Field(7, ge=0)
+
+
+class PrepareSettings(Section):
+    """From recorded to drawable signals."""
+
+    sampling_rate_hz: float = Field(100.0, ge=50, le=512, description="common rate after resampling")
+    mains_hz: Literal["auto", "50", "60", "none"] = Field("auto", description="mains to notch; auto looks for it")
+
+
+STYLE_PRESETS: dict[str, dict[str, Any]] = {
+    "strip-448": {},
+    "wide-896": {"width_px": 896, "height_px": 448, "eeg_uv_per_px": 1.25, "eog_uv_per_px": 2.0, "emg_uv_per_px": 0.75},
+    "paper-336": {"width_px": 336, "height_px": 336, "amplitude": "min-max"},
+}
+"""What each named picture style changes of the default."""
+
+
+class RenderSettings(Section):
+    """How an epoch is drawn. Amplitude is fixed, so that 75 microvolts is always as tall.
+
+    Examples
+    --------
+    >>> RenderSettings(preset="paper-336").amplitude
+    'min-max'
+    """
+
+    preset: str = Field("strip-448", description="named style that the fields below start from")
+    width_px: int = Field(448, ge=64, le=4096)
+    height_px: int = Field(224, ge=64, le=4096)
+    amplitude: Literal["fixed", "min-max"] = "fixed"
+    eeg_uv_per_px: Positive = 2.5
+    eog_uv_per_px: Positive = 4.0
+    emg_uv_per_px: Positive = 1.5
+    stroke_px: float = Field(1.2, ge=0.5, le=8)
+    grid: bool = Field(True, description="a line each second, a stronger one each 5 s")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        name = values.get("preset", "strip-448")
+        if name not in STYLE_PRESETS:
+            raise ValueError(f"no style is called {name!r}; there are {', '.join(STYLE_PRESETS)}")
+        return STYLE_PRESETS[name] | values
+
+
+class DatasetSettings(Section):
+    """Shards and splits."""
+
+    validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
+    test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
+    split_seed: int = Field(7, ge=0)
+    max_failed_share: float = Field(0.05, ge=0, le=1, description="more failed nights than this end the job with an error")
+
+
+class ModelSettings(Section):
+    """The base model an adapter attaches to."""
+
+    base: str = Field("embedded", description="'embedded', a hub name, or a local folder")
+    revision: str | None = Field(None, description="hub revision, pinned for real work")
+    prompt: str = "Classify the PSG. Choose from: W, N1, N2, N3, R."
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
+
+
+class TrainSettings(Section):
+    """LoRA fine-tuning on class tokens."""
+
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    lora_rank: Count = 16
+    lora_alpha: Positive = 32.0
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    lora_targets: Literal["language", "language+merger", "language+merger+vision"] = "language+merger+vision"
+    class_weighting: Literal["none", "sqrt", "balanced"] = Field("sqrt", description="power of the inverse stage frequency")
+    passes: Count = Field(4, description="passes over the training rows")
+    batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
+    warmup_share: float = Field(0.1, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_clip: Positive = 1.0
+    reports_per_pass: Count = Field(1, description="validations, each with a checkpoint")
+    max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
+    n_workers: Count = 2
+    gpus_per_worker: float = Field(0, ge=0)
+    cpus_per_worker: Positive = 1
+    max_failures: int = Field(2, ge=0, description="restarts from the last checkpoint after a lost worker")
+    checkpoints_to_keep: Count = 2
+    seed: int = Field(7, ge=0)
+
+
+class SearchSettings(Section):
+    """Ray Tune with Optuna over the training settings."""
+
+    n_trials: Count = 4
+    max_concurrent_trials: Count = 1
+    grace_reports: Count = Field(1, description="reports before a trial may be stopped early")
+    reduction_factor: float = Field(2.0, gt=1, description="ASHA: one in so many goes on")
+    seed: int = Field(7, ge=0)
+
+
+class ScoreSettings(Section):
+    """Epochs to stage probabilities."""
+
+    batch_size: Count = 32
+    sequence_step: bool = Field(True, description="weigh each epoch with its neighbours over the whole night")
+
+
+class ServeSettings(Section):
+    """The scoring service."""
+
+    adapter: str = Field("embedded", description="adapter folder")
+    min_replicas: int = Field(1, ge=0)
+    max_replicas: Count = 2
+    target_ongoing_requests: Positive = 4.0
+    gpus_per_replica: float = Field(0, ge=0)
+    cpus_per_replica: Positive = 1
+    max_batch_size: Count = Field(32, description="pictures in one forward pass")
+    batch_wait_s: float = Field(0.02, ge=0)
+    max_upload_mb: Count = 512
+
+
+class Settings(Section):
+    """All settings of a run."""
+
+    simulate: SimulateSettings = SimulateSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    render: RenderSettings = RenderSettings()
+    dataset: DatasetSettings = DatasetSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    search: SearchSettings = SearchSettings()
+    score: ScoreSettings = ScoreSettings()
+    serve: ServeSettings = ServeSettings()
+
+
+def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Resolve the settings of a run: defaults, then the YAML file, then `key=value` overrides.
+
+    Raises
+    ------
+    SettingsError
+        Naming every unknown key and every value out of its limits.
+
+    Examples
+    --------
+    >>> read_settings(overrides=["train.lora_rank=8"]).train.lora_rank
+    8
+    """
+    values = _read_yaml(config) if config else {}
+    for override in overrides:
+        _put(values, override)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, config)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise SettingsError(f"There is no settings file {path}. Name a YAML file, or leave --config out.")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must hold sections such as 'train:', not {values!r}.")
+    return values
+
+
+def _put(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    section, dot, key = path.strip().partition(".")
+    if not (equals and dot and key):
+        raise SettingsError(f"--set {override!r} is not of the form section.key=value, as in train.lora_rank=8.")
+    section_values = values.setdefault(section, {})
+    if not isinstance(section_values, dict):
+        raise SettingsError(f"--set {override!r}: section {section!r} holds {section_values!r}, not keys.")
+    section_values[key] = yaml.safe_load(text)
+
+
+def _explain(error: ValidationError, config: Path | None) -> str:
+    where = f" in {config}" if config else ""
+    lines = [_explain_one(detail) for detail in error.errors()]
+    return f"{len(lines)} setting(s){where} cannot be used: " + "; ".join(lines)
+
+
+def _explain_one(detail: Any) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] != "extra_forbidden":
+        return f"{path} = {detail['input']!r}: {detail['msg']}"
+    section = detail["loc"][0]
+    known = Settings.model_fields if len(detail["loc"]) == 1 else type(getattr(Settings(), section)).model_fields
+    return f"{path} is not a setting; there are {', '.join(known)}"

@@ -1,0 +1,51 @@
+"""Epochs: a night cut into 30-s pieces, prepared for drawing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GOOD, MISSING, FLAT, CLIPPED, NOT_A_NUMBER, DETACHED = range(6)
+
+QUALITY: tuple[str, ...] = ("good", "missing", "flat", "clipped", "not a number", "detached")
+"""Words of the quality codes, in the order of the codes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Epochs:
+    """Prepared signals of one night.
+
+    Parameters
+    ----------
+    night : str
+        Name of the recording they come from.
+    signals_uv : ndarray of float32, shape (n_epochs, n_derivations, n_samples)
+        In microvolts, finite everywhere; zero where a derivation is missing.
+    derivations : tuple of str
+        Canonical names, top to bottom as drawn.
+    sampling_rate_hz : float
+    quality : ndarray of uint8, shape (n_epochs, n_derivations)
+        Codes of `QUALITY`.
+    sources : tuple of (str or None), one per derivation
+        Label in the file that each derivation was made from, None where missing.
+    start_s : float
+        Time of the first epoch since the start of the recording.
+    notes : tuple of str
+        Sentences a person should read with the result.
+    """
+
+    night: str
+    signals_uv: np.ndarray
+    derivations: tuple[str, ...]
+    sampling_rate_hz: float
+    quality: np.ndarray
+    sources: tuple[str | None, ...]
+    start_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.signals_uv)
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool, shape (n_derivations,): which derivations the recording has."""
+        return np.array([source is not None for source in self.sources])

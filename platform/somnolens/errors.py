@@ -1,0 +1,57 @@
+"""Everything a person can cause, as one family.
+
+Each message says what is wrong, with the value; what was looked for; what to do.
+`assert` is for our own bugs.
+"""
+
+
+class SomnolensError(Exception):
+    """Base of every error a person can cause. `kind` names it in failures tables."""
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__.removesuffix("Error")
+
+
+class UnreadableRecordingError(SomnolensError):
+    """The file is not a recording that can be read, or only a part of one."""
+
+
+class MissingDerivationError(SomnolensError):
+    """The recording has none of the derivations that were looked for."""
+
+
+class UnreadableHypnogramError(SomnolensError):
+    """The scoring file cannot be understood."""
+
+
+class MismatchedHypnogramError(SomnolensError):
+    """Signal and scoring do not belong to the same stretch of time."""
+
+
+class EmptyCohortError(SomnolensError):
+    """The folder holds no night."""
+
+
+class SettingsError(SomnolensError):
+    """A setting is unknown or out of its limits."""
+
+
+class RunFolderError(SomnolensError):
+    """The run folder exists, or is not one."""
+
+
+class DatasetError(SomnolensError):
+    """The dataset folder is missing, incomplete, or leaks between splits."""
+
+
+class AdapterError(SomnolensError):
+    """The adapter is missing, foreign, or was trained on pictures drawn differently."""
+
+
+class BaseModelError(SomnolensError):
+    """The base model cannot be loaded or does not fit the task."""
+
+
+class ServiceError(SomnolensError):
+    """The service did not start or did not answer."""
