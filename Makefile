@@ -1,0 +1,54 @@
+# Every target sets up what it needs; `make VENV=dir test` uses another environment.
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+INSTALLED := $(VENV)/.installed
+BIN := $(VENV)/bin
+RAY_PART := (ray or slow) and not gpu and not network
+
+.DEFAULT_GOAL := help
+.PHONY: help venv test test-fast demo bench lint figures clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED) ## create the virtual environment with the pinned dependencies
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No python3.11 or python3 on the PATH. Install Python 3.11, or set PYTHON=path."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: $(INSTALLED) ## all tests: first those without Ray, then those with it
+	@fast=0; started=$$(date +%s); \
+	$(BIN)/python -m pytest -q || fast=$$?; \
+	middle=$$(date +%s); ray=0; \
+	$(BIN)/python -m pytest -q -m '$(RAY_PART)' || ray=$$?; \
+	ended=$$(date +%s); \
+	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
+	echo; \
+	echo "without Ray  $$((middle - started)) s  $$(verdict $$fast)"; \
+	echo "with Ray     $$((ended - middle)) s  $$(verdict $$ray)"; \
+	test $$fast -eq 0 && test $$ray -eq 0
+
+test-fast: $(INSTALLED) ## the tests without Ray
+	$(BIN)/python -m pytest -q
+
+demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder
+	$(BIN)/somnolens demo
+
+bench: $(INSTALLED) ## measure everything into .bench/results.jsonl and print the table
+	$(BIN)/python -m tests.benchmarks
+
+lint: $(INSTALLED) ## style, formatting and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+figures: $(INSTALLED) ## write the README's benchmark table from .bench/results.jsonl
+	$(BIN)/python -m tests.benchmarks --write-readme
+
+clean: ## remove caches and build outputs; keep runs and the virtual environment
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
