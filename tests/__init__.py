@@ -1,0 +1,1 @@
+"""Tests: they mirror the package, plus standards/, repository/ and benchmarks/."""

@@ -1,0 +1,112 @@
+"""Benchmark rows: their bars, their file, and the tables made from them."""
+
+import json
+import operator
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from somnolens import provenance
+from somnolens.errors import SettingsError
+
+Row = dict[str, Any]
+
+REQUIRED = ("name", "value", "unit", "higher_is_better", "bar")
+COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+NUMBER = r"(-?\d+(?:\.\d+)?)"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def meets_bar(value: float, bar: str | None) -> bool | None:
+    """Whether the value meets its bar; None where there is no bar.
+
+    Examples
+    --------
+    >>> meets_bar(120, ">= 100"), meets_bar(0.86, "0.65..0.82"), meets_bar(3, None)
+    (True, False, None)
+    """
+    if not bar:
+        return None
+    if band := re.fullmatch(rf"\s*{NUMBER}\s*\.\.\s*{NUMBER}\s*", bar):
+        return float(band[1]) <= value <= float(band[2])
+    if limit := re.fullmatch(rf"\s*(>=|<=|>|<)\s*{NUMBER}\s*", bar):
+        return COMPARISONS[limit[1]](value, float(limit[2]))
+    raise SettingsError(f"The bar {bar!r} cannot be read. Write it as '>= 100', '<= 45' or '0.65..0.82'.")
+
+
+def complete_row(row: Row, hardware: str) -> Row:
+    """A row as it is kept: its keys checked, the hardware added."""
+    missing = [key for key in REQUIRED if key not in row]
+    if missing:
+        raise SettingsError(f"The benchmark row {row} lacks {', '.join(missing)}.")
+    meets_bar(row["value"], row["bar"])
+    ordered = {key: row[key] for key in ("name", "value", "unit")} | {"ratio_to": row.get("ratio_to")}
+    return ordered | row | {"value": float(row["value"]), "hardware": hardware}
+
+
+def read_results(path: Path) -> list[Row]:
+    """Rows measured so far, by name."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def merge_results(before: Iterable[Row], measured: Iterable[Row]) -> list[Row]:
+    """Replace rows of the same name, keep the others, sort by name."""
+    by_name = {row["name"]: row for row in (*before, *measured)}
+    return [by_name[name] for name in sorted(by_name)]
+
+
+def write_results(path: Path, rows: Iterable[Row]) -> None:
+    """Write one JSON object per line, atomically."""
+    provenance.write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def format_value(value: float) -> str:
+    """Three digits that count, all of those before the point.
+
+    Examples
+    --------
+    >>> format_value(12345.6), format_value(0.71234), format_value(38.04)
+    ('12,346', '0.712', '38')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def format_results(rows: Iterable[Row]) -> Table:
+    """The rows for the terminal, with a verdict where there is a bar."""
+    verdicts = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading, justify in (("measure", "left"), ("value", "right"), ("unit", "left"), ("bar", "left"), ("", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")
+    for row in rows:
+        verdict = verdicts[meets_bar(row["value"], row["bar"])]
+        table.add_row(row["name"], format_value(row["value"]), _unit(row), row["bar"] or "", verdict)
+    return table
+
+
+def format_markdown(rows: list[Row]) -> str:
+    """The rows as a Markdown table, one line on the hardware below it."""
+    lines = ["| measure | value | unit | bar |", "|---|---:|---|---|"]
+    for row in rows:
+        mark = {True: " ✓", False: " ✗", None: ""}[meets_bar(row["value"], row["bar"])]
+        lines.append(f"| `{row['name']}` | {format_value(row['value'])} | {_unit(row)} | {row['bar'] or ''}{mark} |")
+    hardware = sorted({row["hardware"] for row in rows})
+    return "\n".join([*lines, "", f"Measured with `make bench` on {'; '.join(hardware)}."])
+
+
+def write_readme_table(readme: Path, rows: list[Row]) -> None:
+    """Replace what stands between the two markers of the README."""
+    text = readme.read_text(encoding="utf-8")
+    if not rows:
+        raise SettingsError("There are no benchmark results yet. Measure them with `make bench`.")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise SettingsError(f"{readme.name} must hold the lines {BEGIN} and {END} once each; the table goes between.")
+    head, _, rest = text.partition(BEGIN)
+    tail = rest.partition(END)[2]
+    provenance.write_bytes(readme, f"{head}{BEGIN}\n{format_markdown(rows)}\n{END}{tail}".encode())
+
+
+def _unit(row: Row) -> str:
+    return f"{row['unit']} to {row['ratio_to']}" if row.get("ratio_to") else row["unit"]
