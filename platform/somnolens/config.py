@@ -38,8 +38,15 @@ class PrepareSettings(Section):
 
 STYLE_PRESETS: dict[str, dict[str, Any]] = {
     "strip-448": {},
-    "wide-896": {"width_px": 896, "height_px": 448, "eeg_uv_per_px": 1.25, "eog_uv_per_px": 2.0, "emg_uv_per_px": 0.75},
-    "paper-336": {"width_px": 336, "height_px": 336, "amplitude": "min-max"},
+    "wide-896": {
+        "width_px": 896,
+        "height_px": 448,
+        "eeg_uv_per_px": 1.25,
+        "eog_uv_per_px": 2.0,
+        "emg_uv_per_px": 0.75,
+        "stroke_px": 1.0,
+    },
+    "paper-336": {"width_px": 336, "height_px": 336, "amplitude": "min-max", "stroke_px": 1.0, "grid": False},
 }
 """What each named picture style changes of the default."""
 
@@ -60,7 +67,7 @@ class RenderSettings(Section):
     eeg_uv_per_px: Positive = 2.5
     eog_uv_per_px: Positive = 4.0
     emg_uv_per_px: Positive = 1.5
-    stroke_px: float = Field(1.2, ge=0.5, le=8)
+    stroke_px: float = Field(0.5, ge=0.1, le=8, description="thin enough that fast waves shade, not fill")
     grid: bool = Field(True, description="a line each second, a stronger one each 5 s")
 
     @model_validator(mode="before")
@@ -80,7 +87,9 @@ class DatasetSettings(Section):
     validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
     test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
     split_seed: int = Field(7, ge=0)
-    max_failed_share: float = Field(0.05, ge=0, le=1, description="more failed nights than this end the job with an error")
+    max_failed_share: float = Field(
+        0.05, ge=0, le=1, description="more failed nights than this end the job with an error"
+    )
 
 
 class ModelSettings(Section):
@@ -100,7 +109,9 @@ class TrainSettings(Section):
     lora_alpha: Positive = 32.0
     lora_dropout: float = Field(0.0, ge=0, lt=1)
     lora_targets: Literal["language", "language+merger", "language+merger+vision"] = "language+merger+vision"
-    class_weighting: Literal["none", "sqrt", "balanced"] = Field("sqrt", description="power of the inverse stage frequency")
+    class_weighting: Literal["none", "sqrt", "balanced"] = Field(
+        "sqrt", description="power of the inverse stage frequency"
+    )
     passes: Count = Field(4, description="passes over the training rows")
     batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
     warmup_share: float = Field(0.1, ge=0, le=1)

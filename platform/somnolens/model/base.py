@@ -1,0 +1,148 @@
+"""A base model made ready to look at pictures and name a stage in one forward pass."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from somnolens.config import ModelSettings
+from somnolens.errors import BaseModelError
+from somnolens.model.families import Family, find_family
+from somnolens.model.pixels import normalise_palette
+from somnolens.model.prompt import encode_prompt, find_class_tokens
+from somnolens.provenance import fingerprint_files
+
+
+def locate_base(base: str) -> str:
+    """Folder of the embedded model for 'embedded', else the name or folder as given."""
+    return str(files("somnolens.model") / "embedded") if base == "embedded" else base
+
+
+def choose_dtype(dtype: str) -> torch.dtype:
+    """`auto` is bfloat16 on a GPU that computes in it, float32 elsewhere."""
+    if dtype == "auto":
+        return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+    return getattr(torch, dtype)
+
+
+def choose_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a vision-language model of transformers with its tokenizer.
+
+    Raises
+    ------
+    BaseModelError
+        Where the name or folder holds no image-text-to-text model.
+    """
+    place = locate_base(settings.base)
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            place, revision=settings.revision, dtype=choose_dtype(settings.dtype)
+        )
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
+    except (OSError, ValueError) as error:
+        raise BaseModelError(
+            f"The base model {settings.base!r} cannot be loaded: {str(error).splitlines()[0]} "
+            "Name 'embedded', a model of the hub, or a folder with config.json and safetensors."
+        ) from None
+    return model, tokenizer
+
+
+def identify_base(settings: ModelSettings) -> dict[str, str | None]:
+    """Name, revision and, for a local folder, a fingerprint of the weights."""
+    folder = Path(locate_base(settings.base))
+    weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    config = AutoConfig.from_pretrained(str(folder) if folder.is_dir() else settings.base, revision=settings.revision)
+    return {
+        "name": settings.base,
+        "revision": settings.revision or getattr(config, "_commit_hash", None),
+        "fingerprint": fingerprint_files(weights) if weights else None,
+        "model_type": config.model_type,
+    }
+
+
+@dataclass(eq=False)
+class Looker(nn.Module):
+    """A vision-language model, the prompt, and the five class tokens.
+
+    Assumes pictures of one size and one palette, so that everything but the pixels is computed once.
+
+    Parameters
+    ----------
+    model : PreTrainedModel or PeftModel
+    family : Family
+    prompt_ids : Tensor of int, shape (n_tokens,)
+    class_token_ids : Tensor of int, shape (5,)
+    colours : Tensor of float32, shape (256, 3)
+        Normalised palette.
+    """
+
+    model: nn.Module
+    family: Family
+    prompt_ids: torch.Tensor
+    class_token_ids: torch.Tensor
+    colours: torch.Tensor
+
+    def __post_init__(self) -> None:
+        model = self.__dict__.pop("model")
+        buffers = {name: self.__dict__.pop(name) for name in ("prompt_ids", "class_token_ids", "colours")}
+        super().__init__()
+        self.model = model
+        for name, value in buffers.items():
+            self.register_buffer(name, value, persistent=False)
+
+    __hash__ = nn.Module.__hash__
+
+    @cached_property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Logits of the five stages, float32, shape (n, 5).
+
+        Parameters
+        ----------
+        pictures : Tensor of uint8, shape (n, height_px, width_px)
+            Palette indices.
+        """
+        pixels = self.family.make_pixels(pictures, self.colours)
+        input_ids = self.prompt_ids.expand(len(pictures), -1)
+        fixed = self.family.fix_positions(input_ids, pixels)
+        logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **pixels, **fixed).logits
+        return logits[:, -1, self.class_token_ids].float()
+
+
+def build_looker(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    shape_px: tuple[int, int],
+    palette: np.ndarray,
+) -> Looker:
+    """Bind a model to one prompt, one picture size and one palette."""
+    family = find_family(model)
+    n_image_tokens = family.count_image_tokens(*shape_px)
+    ids = encode_prompt(tokenizer, prompt, model.config.image_token_id, n_image_tokens)
+    return Looker(
+        model=model,
+        family=family,
+        prompt_ids=torch.tensor(ids),
+        class_token_ids=torch.tensor(find_class_tokens(tokenizer)),
+        colours=normalise_palette(palette, family.image_mean, family.image_std),
+    )

@@ -1,0 +1,165 @@
+"""Pre-training of the embedded model on perception: pictures of waves, and questions about them.
+
+Many questions about one picture stand in one sequence, so one forward pass learns from them all.
+The loss is a cross-entropy over the ten digits at each answer; no other token is ever trained to
+be likely or unlikely, the stage names least of all.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from somnolens.model.families import find_family
+from somnolens.model.pixels import normalise_palette
+from somnolens.model.prompt import encode_prompt
+from somnolens.render.raster import render_signals
+from somnolens.render.style import Style
+from somnolens.simulate.perception import BANDS, Puzzle, make_puzzle
+
+PROMPT = "Read the picture."
+_QUESTION_TOKENS = 5
+_REFERENCE_UV_PER_PX = 2.5
+
+
+@dataclass(frozen=True)
+class PerceptionPlan:
+    """How long and how hard to train; the defaults made the weights in the package."""
+
+    n_steps: int = 2000
+    batch_size: int = 16
+    n_questions: int = 20
+    learning_rate: float = 1.2e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    seed: int = 2024
+
+
+class PuzzleStream(IterableDataset):
+    """Endless batches of pictures with their question tokens, drawn from a seed per worker."""
+
+    def __init__(self, style: Style, digits: dict[str, int], plan: PerceptionPlan) -> None:
+        self.style, self.words, self.plan = style, digits, plan
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[str]]]:
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.plan.seed, worker.id if worker else 0])
+        while True:
+            puzzles = [make_puzzle(rng, self.plan.n_questions) for _ in range(self.plan.batch_size)]
+            yield self._collate(puzzles)
+
+    def _collate(self, puzzles: list[Puzzle]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+        scale = (self.style.uv_per_px / _REFERENCE_UV_PER_PX)[:, None]
+        pictures = np.concatenate([render_signals(p.signals_uv[None] * scale, p.present, self.style) for p in puzzles])
+        tokens = [[self.words[word] for q in p.questions for word in str(q).split()] for p in puzzles]
+        kinds = [q.kind for p in puzzles for q in p.questions]
+        return torch.from_numpy(pictures), torch.tensor(tokens), kinds
+
+
+def index_words(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Token of each word a question is made of."""
+    kinds = ("amplitude", "frequency", "share", "count", "where", "rhythm", "together", "band", "=")
+    words = [*kinds, *BANDS, *map(str, range(10))]
+    ids = {word: tokenizer(" " + word, add_special_tokens=False).input_ids for word in words}
+    assert all(len(tokens) == 1 for tokens in ids.values()), ids
+    return {word: tokens[0] for word, tokens in ids.items()}
+
+
+def pretrain_perception(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    style: Style,
+    plan: PerceptionPlan,
+    report: Callable[[dict[str, Any]], None],
+    report_every: int = 50,
+) -> None:
+    """Train all weights in place; `report` gets loss, pictures per second and accuracy by kind of question."""
+    words = index_words(tokenizer)
+    loader = DataLoader(PuzzleStream(style, words, plan), batch_size=None, num_workers=1, prefetch_factor=4)
+    ask = _Asker(model, tokenizer, style, [words[str(digit)] for digit in range(10)])
+    optimiser = _make_optimiser(model, plan)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_then_cool(step, plan))
+    tally, started = _Tally(), time.monotonic()
+    model.train()
+    for step, (pictures, tokens, kinds) in zip(range(1, plan.n_steps + 1), loader, strict=False):
+        logits, answers = ask(pictures, tokens)
+        loss = functional.cross_entropy(logits, answers)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        tally.add(kinds, (logits.argmax(-1) == answers).tolist(), loss.item())
+        if step % report_every == 0 or step == plan.n_steps:
+            n_pictures = step * plan.batch_size
+            pace = n_pictures / (time.monotonic() - started)
+            report({"step": step, "pictures": n_pictures, "pictures_per_s": round(pace, 1)} | tally.close())
+
+
+class _Asker:
+    """Runs a model over pictures and question tokens; returns digit logits at every answer."""
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: Style, digits: list[int]
+    ) -> None:
+        self.model, self.family, self.digits = model, find_family(model), digits
+        n_image_tokens = self.family.count_image_tokens(*style.shape_px)
+        image_token_id = model.config.image_token_id
+        self.prompt = torch.tensor(encode_prompt(tokenizer, PROMPT, image_token_id, n_image_tokens))
+        self.colours = normalise_palette(style.palette, self.family.image_mean, self.family.image_std)
+
+    def __call__(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        device = self.model.device
+        pixels = self.family.make_pixels(pictures.to(device), self.colours.to(device))
+        input_ids = torch.cat([self.prompt.expand(len(tokens), -1), tokens], dim=1).to(device)
+        fixed = self.family.fix_positions(input_ids, pixels)
+        n_prompt, n_tokens = len(self.prompt), tokens.shape[1]
+        before_answers = torch.arange(n_prompt + _QUESTION_TOKENS - 2, n_prompt + n_tokens, _QUESTION_TOKENS)
+        logits = self.model(
+            input_ids=input_ids, logits_to_keep=before_answers.to(device), use_cache=False, **pixels, **fixed
+        ).logits
+        answers = tokens[:, _QUESTION_TOKENS - 1 :: _QUESTION_TOKENS].to(device)
+        digit_of = torch.full((int(max(self.digits)) + 1,), -1, device=device)
+        digit_of[self.digits] = torch.arange(10, device=device)
+        return logits[:, :, self.digits].flatten(0, 1).float(), digit_of[answers].flatten()
+
+
+def _make_optimiser(model: PreTrainedModel, plan: PerceptionPlan) -> torch.optim.Optimizer:
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95))
+
+
+def _warm_then_cool(step: int, plan: PerceptionPlan) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the learning rate."""
+    if step < plan.warmup_steps:
+        return (step + 1) / plan.warmup_steps
+    done = (step - plan.warmup_steps) / max(1, plan.n_steps - plan.warmup_steps)
+    return 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(done, 1)))
+
+
+class _Tally:
+    """Counts right answers by kind since the last report."""
+
+    def __init__(self) -> None:
+        self.right: dict[str, list[bool]] = {}
+        self.losses: list[float] = []
+
+    def add(self, kinds: list[str], right: list[bool], loss: float) -> None:
+        self.losses.append(loss)
+        for kind, hit in zip(kinds, right, strict=True):
+            self.right.setdefault(kind, []).append(hit)
+
+    def close(self) -> dict[str, Any]:
+        """Mean loss and accuracy by kind; starts counting anew."""
+        accuracy = {kind: round(float(np.mean(hits)), 3) for kind, hits in sorted(self.right.items())}
+        row = {"loss": round(float(np.mean(self.losses)), 4), "accuracy": accuracy}
+        self.right, self.losses = {}, []
+        return row
