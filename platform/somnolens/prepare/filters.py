@@ -98,7 +98,7 @@ def find_mains(samples_uv: np.ndarray, sampling_rate_hz: float) -> float | None:
         return None
     begins = np.linspace(0, len(samples_uv) - n_segment, _N_SEGMENTS).astype(int)
     segments = samples_uv[np.unique(begins)[:, None] + np.arange(n_segment)]
-    frequencies_hz, powers = scipy_signal.periodogram(segments, sampling_rate_hz, window="hann", detrend="linear")
+    frequencies_hz, powers = scipy_signal.periodogram(segments, sampling_rate_hz, window="hann", detrend="constant")
     power = np.median(powers, axis=0)
     ratios = {mains_hz: _stand_out(frequencies_hz, power, mains_hz) for mains_hz in MAINS_HZ}
     mains_hz, ratio = max(ratios.items(), key=lambda item: item[1])

@@ -137,7 +137,7 @@ def _prepare_missing(plan: _Plan, derivation: Derivation) -> _Prepared:
 
 
 def _add_up(signals: list[Signal], derivation: Derivation) -> np.ndarray:
-    """Signals with their signs, float32, about zero: a large offset would cost digits."""
+    """The sum of the signals with their signs, as a copy that may be mended."""
     total = np.zeros(len(signals[0].samples_uv), np.float32)
     for signal, (_, sign) in zip(signals, derivation.parts, strict=True):
         total += np.float32(sign) * signal.samples_uv

@@ -20,7 +20,7 @@ BLOCK_S: Final = 128.0
 ANTI_ALIAS_SHARE: Final = 0.9
 """The taper falls, as a cosine, from 90 % of the lower Nyquist frequency to zero at it."""
 
-_N_BLOCKS_AT_ONCE: Final = 16
+_N_BLOCKS_AT_ONCE: Final = 8
 """Keeps the working memory in the cache."""
 
 Response = Callable[[np.ndarray], np.ndarray]
@@ -72,14 +72,10 @@ def _cut_blocks(samples_uv: np.ndarray, step: int, overlap: int) -> np.ndarray:
     The ends are continued by their point reflection, as sosfiltfilt does: no step, no kink.
     """
     n_blocks = -(-len(samples_uv) // step)
+    n_after = n_blocks * step + overlap - len(samples_uv)
     before = _reflect(samples_uv, overlap)[::-1]
-    after = _reflect(samples_uv[::-1], overlap)
-    padded = np.empty(n_blocks * step + 2 * overlap, np.float32)
-    padded[:overlap] = before
-    end = overlap + len(samples_uv)
-    padded[overlap:end] = samples_uv
-    padded[end:] = np.resize(after, len(padded) - end) if len(padded) - end <= overlap else samples_uv[-1]
-    padded[end : end + overlap] = after[: len(padded) - end]
+    after = _reflect(samples_uv[::-1], n_after)
+    padded = np.concatenate([before, samples_uv, after]).astype(np.float32, copy=False)
     return np.lib.stride_tricks.sliding_window_view(padded, step + 2 * overlap)[::step]
 
 

@@ -107,7 +107,7 @@ def _open(path: Path) -> _File:
 
 def _check_size(path: Path, header: EdfHeader) -> _File:
     n_bytes = path.stat().st_size - header.n_header_bytes
-    n_whole, n_left = divmod(n_bytes, header.n_record_bytes)
+    n_whole = n_bytes // header.n_record_bytes
     if header.n_records == -1:
         return _count_records(path, header, n_whole)
     if n_whole < header.n_records:

@@ -183,7 +183,8 @@ def _refuse_foreign(first: bytes, name: str) -> None:
         )
     if len(first) < FILE_FIELDS_BYTES:
         raise UnreadableRecordingError(
-            f"{name} ends inside its header: {len(first)} of at least {FILE_FIELDS_BYTES} bytes are there. Copy it again."
+            f"{name} ends inside its header: {len(first)} of at least {FILE_FIELDS_BYTES} bytes are there. "
+            "Copy it again."
         )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from somnolens.read.labels import parse_label
 
 _MICROVOLTS: Final = {
-    **dict.fromkeys(("uv", "µv", "μv", "mcv", "microv", "microvolt", "microvolts"), 1.0),  # noqa: RUF001
+    **dict.fromkeys(("uv", "µv", "μv", "mcv", "microv", "microvolt", "microvolts"), 1.0),
     **dict.fromkeys(("mv", "milliv", "millivolt", "millivolts"), 1e3),
     **dict.fromkeys(("v", "volt", "volts"), 1e6),
     **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),

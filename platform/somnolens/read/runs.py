@@ -1,0 +1,138 @@
+"""Runs of one stage, as scoring files hold them, cut to one stage per epoch."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from somnolens.aasm import EPOCH_S, UNSCORED
+from somnolens.errors import UnreadableHypnogramError
+
+TOLERANCE_S: Final = 0.5
+"""Onsets and durations this near to whole epochs are whole: some exporters write 29.997 s."""
+
+MAX_DURATION_S: Final = 7 * 86_400
+"""Longer than any recording of sleep; a wrong unit would otherwise fill the memory."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage for a while.
+
+    Parameters
+    ----------
+    onset_s : float
+    duration_s : float or None
+        None: until the next run begins, or one epoch.
+    stage : str
+        One of the five, or 'UNSCORED'.
+    text : str
+        As the file writes it.
+    """
+
+    onset_s: float
+    duration_s: float | None
+    stage: str
+    text: str = ""
+
+
+def cut_runs(runs: Sequence[Run], name: str) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
+    """Cut runs to 30-s epochs, counted from the onset of the first.
+
+    Epochs that no run covers as a whole are UNSCORED.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        At least one, in any order.
+    name : str
+        Of the file, for messages.
+
+    Returns
+    -------
+    stages : tuple of str
+    start_s : float
+    notes : tuple of str
+
+    Raises
+    ------
+    UnreadableHypnogramError
+        Runs that begin off the grid, epochs with two stages, epochs of another length than 30 s.
+
+    Examples
+    --------
+    >>> cut_runs([Run(0, 60, "W"), Run(90, 30, "N1")], "night.csv")[0]
+    ('W', 'W', 'UNSCORED', 'N1')
+    """
+    runs = _fill_durations(sorted(runs, key=lambda run: run.onset_s))
+    start_s = runs[0].onset_s
+    _check_grid(runs, start_s, name)
+    n_epochs = max(_span(run, start_s)[1] for run in runs)
+    stages: list[str | None] = [None] * n_epochs
+    for run in runs:
+        first, last = _span(run, start_s)
+        _check_conflict(stages[first:last], run, first * EPOCH_S + start_s, name)
+        stages[first:last] = [run.stage] * (last - first)
+    notes = tuple(_tell(runs, stages, start_s))
+    return tuple(stage or UNSCORED for stage in stages), start_s, notes
+
+
+def _fill_durations(runs: list[Run]) -> list[Run]:
+    following = [run.onset_s for run in runs[1:]] + [runs[-1].onset_s + EPOCH_S]
+    return [
+        run if run.duration_s else Run(run.onset_s, max(0.0, onset_s - run.onset_s), run.stage, run.text)
+        for run, onset_s in zip(runs, following, strict=True)
+    ]
+
+
+def _span(run: Run, start_s: float) -> tuple[int, int]:
+    """First epoch of a run and the one after its last whole epoch."""
+    first = round((run.onset_s - start_s) / EPOCH_S)
+    return first, first + int((run.duration_s + TOLERANCE_S) // EPOCH_S)
+
+
+def _check_grid(runs: list[Run], start_s: float, name: str) -> None:
+    _check_epoch_length(runs, name)
+    end_s = max(run.onset_s + run.duration_s for run in runs)
+    if end_s - start_s > MAX_DURATION_S:
+        raise UnreadableHypnogramError(
+            f"{name} scores {(end_s - start_s) / 86_400:.0f} days. Onset and duration must be in seconds."
+        )
+    off = [run for run in runs if abs((run.onset_s - start_s + EPOCH_S / 2) % EPOCH_S - EPOCH_S / 2) > TOLERANCE_S]
+    if off:
+        raise UnreadableHypnogramError(
+            f"{name}: {len(off)} of {len(runs)} stages do not begin on the {EPOCH_S}-s grid that starts at "
+            f"{start_s:g} s; the first is at {off[0].onset_s:g} s. Export the scoring in {EPOCH_S}-s epochs."
+        )
+
+
+def _check_epoch_length(runs: list[Run], name: str) -> None:
+    """R&K allows epochs of 20 s as well; cutting those to 30 s would invent stages."""
+    (shortest_s, _), *_ = Counter(round(run.duration_s, 1) for run in runs).most_common(1)
+    if 0 < shortest_s < EPOCH_S - TOLERANCE_S and len(runs) > 1:
+        raise UnreadableHypnogramError(
+            f"{name} is scored in epochs of {shortest_s:g} s; the manual's are {EPOCH_S} s. "
+            f"Export the scoring in {EPOCH_S}-s epochs."
+        )
+
+
+def _check_conflict(before: list[str | None], run: Run, onset_s: float, name: str) -> None:
+    others = [stage for stage in before if stage not in (None, run.stage)]
+    if others:
+        raise UnreadableHypnogramError(
+            f"{name} gives two stages, {others[0]} and {run.stage}, to epochs from {onset_s:g} s on. "
+            "Keep one scorer in a file."
+        )
+
+
+def _tell(runs: list[Run], stages: list[str | None], start_s: float) -> Iterator[str]:
+    unscored: Counter[str] = Counter()
+    for run in runs:
+        if run.stage == UNSCORED:
+            first, last = _span(run, start_s)
+            unscored[run.text] += last - first
+    yield from (f"'{text}' left {n} epoch(s) UNSCORED." for text, n in unscored.items() if n)
+    if n := stages.count(None):
+        yield f"{n} epoch(s) between the stages have none and are UNSCORED."
+    if n := sum(abs(run.duration_s - round(run.duration_s / EPOCH_S) * EPOCH_S) > TOLERANCE_S for run in runs):
+        yield f"{n} stage(s) do not last whole epochs; their incomplete epochs are not scored."

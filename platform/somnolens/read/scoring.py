@@ -1,0 +1,115 @@
+"""Scoring files to `Hypnogram`: EDF+ annotations and tables, told apart by their content."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from somnolens.errors import UnreadableHypnogramError, UnreadableRecordingError
+from somnolens.hypnogram import Hypnogram
+from somnolens.read.edf_annotations import Annotation, read_annotations
+from somnolens.read.edf_header import EdfHeader, is_edf, read_edf_header
+from somnolens.read.hypnogram_table import read_table, refuse_unknown
+from somnolens.read.runs import Run, cut_runs
+from somnolens.read.stage_texts import KNOWN_TEXTS, parse_stage, states_stage
+
+MAX_CLOCK_SHIFT_S: Final = 12 * 3600
+"""Start times of signal and scoring that lie further apart are taken for changed dates, not for a shift."""
+
+
+def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypnogram:
+    """Read one stage per 30-s epoch from a scoring file.
+
+    Parameters
+    ----------
+    path : Path
+        EDF+ with annotations, or CSV, TSV or BIDS events with a header line.
+    recording_start : datetime, optional
+        `Recording.start`. An EDF+ scoring file whose own start differs is shifted by the difference.
+
+    Returns
+    -------
+    Hypnogram
+        May be longer than the signal: see `somnolens.prepare.night.align`.
+
+    Raises
+    ------
+    UnreadableHypnogramError
+        Naming the unknown texts and what is known, or what else is wrong.
+    """
+    if not path.is_file():
+        raise UnreadableHypnogramError(f"There is no scoring file {path.name}. Check the path.")
+    with path.open("rb") as stream:
+        first = stream.read(256)
+    if not first:
+        raise UnreadableHypnogramError(f"{path.name} is empty (0 bytes). Copy or export it again.")
+    shift_s, shift_notes = 0.0, ()
+    if is_edf(first):
+        header = _read_header(path)
+        runs = _read_annotated_runs(path, header)
+        shift_s, shift_notes = _compare_clocks(header.start, recording_start)
+    elif b"\0" in first and first[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        raise UnreadableHypnogramError(
+            f"{path.name} is neither EDF+ nor a table. Export the scoring as EDF+, CSV or TSV."
+        )
+    else:
+        runs = read_table(path)
+    stages, start_s, notes = cut_runs(runs, path.name)
+    return Hypnogram(stages, _name_scorer(path), start_s + shift_s, notes=(*notes, *shift_notes))
+
+
+def _read_header(path: Path) -> EdfHeader:
+    try:
+        header = read_edf_header(path)
+    except UnreadableRecordingError as error:
+        raise UnreadableHypnogramError(str(error)) from None
+    n_bytes = path.stat().st_size - header.n_header_bytes
+    if n_bytes < max(1, header.n_records) * header.n_record_bytes:
+        raise UnreadableHypnogramError(f"{path.name} is cut short: its annotations are not all there. Copy it again.")
+    if not any(signal.is_annotations for signal in header.signals):
+        raise UnreadableHypnogramError(
+            f"{path.name} is an EDF file without annotations, so it holds no scoring. Name the scoring file."
+        )
+    return header
+
+
+def _read_annotated_runs(path: Path, header: EdfHeader) -> list[Run]:
+    """Annotations that say they are stages; if none does, those that are nothing but a stage's name."""
+    annotations = read_annotations(path, header)
+    stated = [annotation for annotation in annotations if states_stage(annotation.text)]
+    staged = stated or [annotation for annotation in annotations if parse_stage(annotation.text)]
+    if not staged:
+        # Other texts are not repeated: people write names into them.
+        raise UnreadableHypnogramError(
+            f"{path.name} has {len(annotations)} annotation(s), of which none is a sleep stage. Looked for "
+            f"'Sleep stage W' and so on; known are {KNOWN_TEXTS}. Name the file with the staging."
+        )
+    return _parse_runs(staged, path.name)
+
+
+def _parse_runs(annotations: Sequence[Annotation], name: str) -> list[Run]:
+    runs = [
+        Run(annotation.onset_s, annotation.duration_s, stage, annotation.text)
+        for annotation in annotations
+        if (stage := parse_stage(annotation.text)) is not None
+    ]
+    refuse_unknown([annotation.text for annotation in annotations if parse_stage(annotation.text) is None], name)
+    return runs
+
+
+def _compare_clocks(own: datetime | None, recording: datetime | None) -> tuple[float, tuple[str, ...]]:
+    if own is None or recording is None:
+        return 0.0, ()
+    shift_s = (own - recording).total_seconds()
+    if abs(shift_s) < 1:  # fractions of a second are in the annotations' own onsets
+        return 0.0, ()
+    if abs(shift_s) > MAX_CLOCK_SHIFT_S:
+        return 0.0, ("Signal and scoring state different dates; both were taken to begin together.",)
+    return shift_s, (f"The scoring file begins {shift_s:g} s after the signal by its clock and was shifted.",)
+
+
+def _name_scorer(path: Path) -> str:
+    """Sleep-EDF tells the scorer by the 8th character of the file name: SC4001EC is scorer C."""
+    match = re.match(r"S[CT]\d{4}[A-Z]([A-Z])[-_]", path.name)
+    return f"scorer {match[1]}" if match else "unknown"
