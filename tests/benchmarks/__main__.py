@@ -27,7 +27,9 @@ AREAS = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).paren
 
 def main(
     areas: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(AREAS)}; all without")] = None,
-    write_readme: Annotated[bool, typer.Option("--write-readme", help="only write the README's table from the kept rows")] = False,
+    write_readme: Annotated[
+        bool, typer.Option("--write-readme", help="only write the README's table from the kept rows")
+    ] = False,
 ) -> None:
     """Measure the areas and exit with 1 if a bar is missed."""
     console = Console()

@@ -7,6 +7,7 @@ import pytest
 from somnolens.epochs import CLIPPED, DETACHED, MISSING, Epochs
 from somnolens.errors import UnreadableHypnogramError
 from somnolens.hypnogram import Hypnogram
+from somnolens.read.scoring import read_hypnogram
 from somnolens.report.exports import describe_quality, read_json, write_bids, write_csv, write_json
 
 PROBABILITIES = np.array([[0.9, 0.1, 0, 0, 0], [0.2, 0.5, 0.25, 0, 0.05], [0, 0, 0.125, 0.875, 0]])
@@ -40,6 +41,13 @@ def test_bids_table_writes_not_available_where_unscored(night, tmp_path):
     write_bids(night, tmp_path / "sub-01_task-sleep_hypnogram.tsv")
     text = (tmp_path / "sub-01_task-sleep_hypnogram.tsv").read_text()
     assert text == "onset\tduration\tstage\n60\t30\tW\n90\t30\tn/a\n120\t30\tN3\n"
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_csv, "night.csv"), (write_bids, "sub-01_task-sleep_hypnogram.tsv")])
+def test_tables_read_back_through_the_reader_of_scorings(night, tmp_path, write, name):
+    write(night, tmp_path / name)
+    again = read_hypnogram(tmp_path / name)
+    assert (again.stages, again.start_s) == (night.stages, night.start_s)
 
 
 def test_json_reads_back(night, tmp_path):

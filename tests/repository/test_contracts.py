@@ -1,0 +1,61 @@
+"""One direction, and Ray at the edges. import-linter checks the library; jobs/ and serve/, which lie
+outside its folder, are checked here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repository.tree import ROOT, list_imports, list_modules, list_modules_without_ray, list_python
+
+IMPORT_WITHOUT_RAY = """
+import importlib, sys
+sys.modules["ray"] = None
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def test_import_contracts_hold():
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@pytest.mark.timeout(120)
+def test_the_library_imports_without_ray():
+    command = [sys.executable, "-W", "ignore", "-c", IMPORT_WITHOUT_RAY, *list_modules_without_ray()]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def importers_of(package: str, modules: dict[str, Path]) -> set[str]:
+    return {
+        name
+        for name, path in modules.items()
+        if any(imported == package or imported.startswith(f"{package}.") for imported in list_imports(path))
+    }
+
+
+def test_only_the_command_line_reaches_jobs_and_serve():
+    library = {
+        name: path
+        for name, path in list_modules().items()
+        if not name.startswith(("somnolens.jobs", "somnolens.serve")) and name != "somnolens.cli"
+    }
+    assert importers_of("somnolens.jobs", library) | importers_of("somnolens.serve", library) == set()
+
+
+def test_jobs_and_serve_do_not_reach_the_command_line():
+    modules = list_modules()
+    outside = {name: path for name, path in modules.items() if name.startswith(("somnolens.jobs", "somnolens.serve"))}
+    assert importers_of("somnolens.cli", outside) == set()
+    service = {name: path for name, path in outside.items() if name.startswith("somnolens.serve")}
+    assert importers_of("somnolens.jobs", service) == set()
+
+
+@pytest.mark.parametrize("package", ["jobs", "serve", "platform.somnolens"])
+def test_nobody_imports_the_same_files_under_a_second_name(package):
+    files = {str(path): path for path in list_python()}
+    assert importers_of(package, files) == set()
