@@ -190,6 +190,7 @@ def find_montage(recording: Recording, names: Mapping[str, Part] | None = None) 
 
     Examples
     --------
+    >>> import numpy as np
     >>> night = Recording("night", (Signal("EEG C3-A2", np.zeros(0), 100.0),), 0.0)
     >>> find_montage(night).derivations[1].source
     'EEG C3-A2'
