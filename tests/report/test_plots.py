@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from somnolens.hypnogram import Hypnogram
@@ -78,6 +79,20 @@ def test_strip_marks_the_epochs_that_differ():
     marks = figure.axes[1].collections[-1]
     spans = [path.get_extents() for path in marks.get_paths()]
     assert [(round(span.x0 * 120), round(span.x1 * 120)) for span in spans] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_strip_agrees_with_the_measured_agreement_where_starts_differ_by_a_fraction():
+    truth = Hypnogram(STAGES, scorer="expert", start_s=60.6)
+    figure = draw_night(Hypnogram(STAGES, start_s=60.2), truth=truth)
+    marks = figure.axes[1].collections[-1]
+    assert len(marks.get_paths()) == 0
+
+
+def test_a_long_headline_does_not_run_into_the_caption():
+    figure = draw_night(make_night(), Hypnogram(STAGES, scorer="expert"), title="a-very-long-name-of-a-night-" * 4)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    title, caption = (text.get_window_extent(renderer) for text in figure.texts)
+    assert title.x1 < caption.x0
 
 
 def test_night_png_is_1600_pixels_wide_and_the_same_twice(tmp_path):

@@ -167,13 +167,24 @@ def measure_agreement(truth: Hypnogram | np.ndarray, prediction: Hypnogram | np.
     >>> agreement.n_epochs, agreement.n_left_out, agreement.f1["N2"]
     (3, 1, 0.6666666666666666)
     """
-    true_codes, predicted_codes = _codes(truth), _codes(prediction)
-    paired = _lay_over(predicted_codes, _offset_epochs(truth, prediction), len(true_codes))
+    true_codes, paired = pair_codes(truth, prediction)
     scored = true_codes >= 0
     paired = np.where(paired >= 0, paired, NO_STAGE)
     cells = confusion_matrix(true_codes[scored], paired[scored], labels=range(N_STAGES + 1)) if scored.any() else 0
     confusion = np.zeros((N_STAGES + 1, N_STAGES + 1), dtype=np.int64) + cells
     return Agreement(confusion[:N_STAGES], n_left_out=int(len(true_codes) - scored.sum()))
+
+
+def pair_codes(truth: Hypnogram | np.ndarray, prediction: Hypnogram | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of both scorers on the epochs of the truth, shape (n_epochs,) each; -1 where there is none.
+
+    Examples
+    --------
+    >>> pair_codes(Hypnogram(("N1", "N2"), start_s=30), Hypnogram(("W", "N1")))
+    (array([1, 2]), array([ 1, -1]))
+    """
+    true_codes = _codes(truth)
+    return true_codes, _lay_over(_codes(prediction), _offset_epochs(truth, prediction), len(true_codes))
 
 
 def pool(agreements: Iterable[Agreement]) -> Agreement:

@@ -19,6 +19,9 @@ DPI = 200
 WIDTH_IN = 8.0
 LEFT_IN = 0.75
 RIGHT_IN = 0.3
+TITLE_CHARACTER_IN = 0.112
+CAPTION_CHARACTER_IN = 0.075
+"""About as wide as one character of a headline is, bold and quiet."""
 
 
 def stack_axes(
@@ -43,9 +46,25 @@ def stack_axes(
 
 def write_headline(figure: Figure, title: str, caption: str, left_in: float = LEFT_IN) -> None:
     """Title at the left, bold; caption at the right, quiet."""
+    room_in = WIDTH_IN - left_in - 2 * RIGHT_IN - CAPTION_CHARACTER_IN * len(caption)
+    title = shorten_middle(title, int(room_in / TITLE_CHARACTER_IN))
     y = 1 - 0.3 / figure.get_figheight()
     figure.text(left_in / WIDTH_IN, y, title, fontsize=11, fontweight="bold", color=INK, va="center")
     figure.text(1 - RIGHT_IN / WIDTH_IN, y, caption, fontsize=8.5, color=QUIET, va="center", ha="right")
+
+
+def shorten_middle(text: str, n_characters: int) -> str:
+    """Leave out the middle of a text that is too long: names of files differ at their ends.
+
+    Examples
+    --------
+    >>> shorten_middle("cohort-north_subject-0042_night-1", 16)
+    'cohort-n…night-1'
+    """
+    if len(text) <= n_characters:
+        return text
+    n_tail = (n_characters - 1) // 2
+    return f"{text[: n_characters - 1 - n_tail]}…{text[-n_tail:]}"
 
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = 9, colour: str = INK, **style: Any) -> None:

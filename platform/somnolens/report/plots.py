@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from somnolens.aasm import EPOCH_S, STAGES, UNSCORED
 from somnolens.hypnogram import Hypnogram
-from somnolens.report.agreement import NO_STAGE, Agreement, format_measure, measure_agreement
+from somnolens.report.agreement import NO_STAGE, Agreement, format_measure, measure_agreement, pair_codes
 from somnolens.report.canvas import stack_axes, write, write_headline
 from somnolens.report.palette import DISAGREEMENT, EXPERT, FAINT, INK, QUIET, STAGE_COLOURS, TRANSITION
 
@@ -190,18 +190,10 @@ def _draw_disagreement(axes: Axes, hypnogram: Hypnogram, truth: Hypnogram) -> No
         color=FAINT,
         linewidth=0,
     )
-    predicted = dict(zip(_onsets(hypnogram), hypnogram.stages, strict=True))
-    spans = [
-        (onset_s / 3600, EPOCH_S / 3600)
-        for onset_s, stage in zip(_onsets(truth), truth.stages, strict=True)
-        if stage not in (UNSCORED, predicted.get(onset_s, UNSCORED))
-    ]
+    true_codes, paired = pair_codes(truth, hypnogram)
+    differ = np.flatnonzero((true_codes >= 0) & (true_codes != paired))
+    spans = [(_hours(truth, epoch), EPOCH_S / 3600) for epoch in differ]
     axes.broken_barh(spans, (0, 1), color=DISAGREEMENT, linewidth=0)
-
-
-def _onsets(hypnogram: Hypnogram) -> list[int]:
-    """Start of each epoch, to the nearest second."""
-    return [round(hypnogram.start_s + epoch * EPOCH_S) for epoch in range(len(hypnogram))]
 
 
 def _draw_hypnodensity(axes: Axes, hypnogram: Hypnogram) -> None:
