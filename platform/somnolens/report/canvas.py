@@ -19,8 +19,8 @@ DPI = 200
 WIDTH_IN = 8.0
 LEFT_IN = 0.75
 RIGHT_IN = 0.3
-TITLE_CHARACTER_IN = 0.112
-CAPTION_CHARACTER_IN = 0.075
+TITLE_CHARACTER_IN = 0.108
+CAPTION_CHARACTER_IN = 0.064
 """About as wide as one character of a headline is, bold and quiet."""
 
 
