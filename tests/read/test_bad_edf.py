@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from somnolens.errors import UnreadableRecordingError
 from somnolens.read.edf import read_recording
 
@@ -137,7 +136,9 @@ def test_a_header_that_is_not_ascii_is_cleaned_in_a_copy(write_edf, make_signal,
 def test_a_label_that_is_not_ascii_is_kept(write_edf, make_signal, ramp):
     recording = read_recording(write_edf([make_signal("Näse C4", ramp)]))
     assert recording.names == ("Näse C4",)
-    assert recording.notes == ("The header is not plain ASCII (label of signal 1); it was read through a cleaned copy.",)
+    assert recording.notes == (
+        "The header is not plain ASCII (label of signal 1); it was read through a cleaned copy.",
+    )
 
 
 def test_a_bad_patient_field_of_edf_plus_is_cleaned(write_edf, make_signal, make_tals, ramp):
@@ -174,7 +175,8 @@ SECRET = "Kowalczyk"
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"date": "99.99.99"}, {"n_records": "-1"}, {"n_records": "0"}, {"n_records": "99"}, {"record_s": "x"}]
+    "changes",
+    [{}, {"date": "99.99.99"}, {"n_records": "-1"}, {"n_records": "0"}, {"n_records": "99"}, {"record_s": "x"}],
 )
 def test_nothing_identifying_leaves_the_reader(write_edf, make_signal, make_tals, ramp, changes, caplog, capfd):
     """Name, code, birth date, technician and equipment, planted and searched for in all that comes out."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from somnolens.read.edf import read_facts, read_recording
 
 
@@ -19,7 +18,9 @@ def read_with_mne(path):
         return mne.io.read_raw_edf(path, preload=True, verbose="error")
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("uV", 1), ("mV", 1e3), ("V", 1e6), ("nV", 1e-3), ("µV", 1), ("Volts", 1e6)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("uV", 1), ("mV", 1e3), ("V", 1e6), ("nV", 1e-3), ("µV", 1), ("Volts", 1e6)]
+)
 def test_every_unit_of_voltage_becomes_microvolts(write_edf, make_signal, ramp, unit, factor):
     recording = read_recording(write_edf([make_signal("EEG C4-M1", ramp, unit=unit)]))
     np.testing.assert_allclose(recording["EEG C4-M1"].samples_uv, ramp * 0.1 * factor, rtol=1e-5, atol=1e-4 * factor)
@@ -42,7 +43,11 @@ def test_a_missing_unit_is_guessed_from_the_range_and_said(write_edf, make_signa
 
 
 def test_what_is_no_voltage_is_named_and_not_read(write_edf, make_signal, ramp):
-    parts = [make_signal("SaO2", ramp, unit="%"), make_signal("C4-M1", ramp), make_signal("Event marker", ramp, unit="")]
+    parts = [
+        make_signal("SaO2", ramp, unit="%"),
+        make_signal("C4-M1", ramp),
+        make_signal("Event marker", ramp, unit=""),
+    ]
     recording = read_recording(write_edf(parts))
     assert recording.names == ("C4-M1",)
     assert [(other.name, other.unit) for other in recording.others] == [("SaO2", "%"), ("Event marker", "")]

@@ -135,18 +135,23 @@ def _clock(seconds: float) -> str:
 def _check_continuity(file: _File) -> _File:
     """EDF+ may start within a second, and EDF+D may have gaps: the records say when they start."""
     onsets = read_record_onsets(file.path, file.header)[: file.n_records]
-    if not len(onsets) or np.isnan(onsets[0]):
-        return file
     if file.header.plus == "D":
         _refuse_gaps(file, onsets)
-    start = file.header.start and file.header.start + timedelta(seconds=float(onsets[0]))
+    if file.header.start is None or not len(onsets) or np.isnan(onsets[0]):
+        return file
+    start = file.header.start + timedelta(seconds=float(onsets[0]))
     return replace(file, header=replace(file.header, start=start))
 
 
 def _refuse_gaps(file: _File, onsets: np.ndarray) -> None:
+    if n_silent := file.n_records - np.isfinite(onsets).sum():
+        raise UnreadableRecordingError(
+            f"{file.path.name} is discontinuous (EDF+D) and does not say when {n_silent} of its records start, so gaps "
+            "cannot be seen. Export it as continuous EDF+."
+        )
     expected = onsets[0] + np.arange(len(onsets)) * file.header.record_duration_s
     missing_s = np.diff(onsets - expected, prepend=0.0)
-    gaps = np.flatnonzero(~(np.abs(missing_s) <= MAX_JITTER_S))
+    gaps = np.flatnonzero(np.abs(missing_s) > MAX_JITTER_S)
     if len(gaps):
         first = gaps[0]
         raise UnreadableRecordingError(

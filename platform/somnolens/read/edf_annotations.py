@@ -16,7 +16,7 @@ import numpy as np
 
 from somnolens.read.edf_header import EdfHeader
 
-_TAL: Final = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14((?:[^\x14\x00]*\x14)*)\x00")
+_TAL: Final = re.compile(rb"(?:^|(?<=\x00))([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14((?:[^\x14\x00]*\x14)*)\x00")
 
 
 @dataclass(frozen=True)
