@@ -163,6 +163,12 @@ def test_different_dates_are_taken_for_anonymised(write_scoring):
     assert hypnogram.notes == ("Signal and scoring state different dates; both were taken to begin together.",)
 
 
+def test_a_placeholder_date_is_no_clock(write_scoring):
+    path = write_scoring([(0, 30, "Sleep stage W")], date="01.01.85", time="00.00.00")
+    hypnogram = read_hypnogram(path, recording_start=datetime(1985, 1, 1, 8, 0, 0))
+    assert (hypnogram.start_s, hypnogram.notes) == (0.0, ())
+
+
 def test_unknown_stage_texts_are_all_named(write_scoring):
     path = write_scoring([(0, 30, "Sleep stage Z"), (30, 30, "Sleep stage W"), (60, 60, "Sleep stage N7")])
     assert message_of(path) == (

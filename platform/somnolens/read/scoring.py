@@ -17,6 +17,9 @@ from somnolens.read.stage_texts import KNOWN_TEXTS, parse_stage, states_stage
 MAX_CLOCK_SHIFT_S: Final = 12 * 3600
 """Start times of signal and scoring that lie further apart are taken for changed dates, not for a shift."""
 
+NO_CLOCK: Final = datetime(1985, 1, 1)
+"""What exporters write for a date and time they do not know or do not tell."""
+
 
 def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypnogram:
     """Read one stage per 30-s epoch from a scoring file.
@@ -99,7 +102,7 @@ def _parse_runs(annotations: Sequence[Annotation], name: str) -> list[Run]:
 
 
 def _compare_clocks(own: datetime | None, recording: datetime | None) -> tuple[float, tuple[str, ...]]:
-    if own is None or recording is None:
+    if own in (None, NO_CLOCK) or recording in (None, NO_CLOCK):
         return 0.0, ()
     shift_s = (own - recording).total_seconds()
     if abs(shift_s) < 1:  # fractions of a second are in the annotations' own onsets
