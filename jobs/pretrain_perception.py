@@ -12,7 +12,6 @@ from typing import Annotated
 
 import torch
 import typer
-
 from somnolens.config import PrepareSettings, RenderSettings
 from somnolens.model.architecture import build_model, write_model
 from somnolens.provenance import describe_code, describe_hardware

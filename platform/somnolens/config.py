@@ -18,6 +18,8 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -84,6 +86,7 @@ class RenderSettings(Section):
 class DatasetSettings(Section):
     """Shards and splits."""
 
+    cohort: str = Field("edf_folder", description="how the files belong together: a module of read/cohorts")
     validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
     test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
     split_seed: int = Field(7, ge=0)

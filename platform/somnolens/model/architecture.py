@@ -22,11 +22,7 @@ _SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-_WORDS = (
-    "Classify the PSG Choose from W N1 N2 N3 R REM wake sleep stage system user assistant Read picture band bands "
-    "frequency amplitude share rhythm count together where "
-    "= A B C D E F 0 1 2 3 4 5 6 7 8 9"
-).split()
+_WORDS = ["Classify", "the", "PSG", "Choose", "from", "W", "N1", "N2", "N3", "R", "REM", "wake", "sleep", "stage", "system", "user", "assistant", "Read", "picture", "band", "bands", "frequency", "amplitude", "share", "rhythm", "count", "together", "where", "=", "A", "B", "C", "D", "E", "F", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 
 _CHAT_TEMPLATE = """{%- for message in messages -%}
 <|im_start|>{{ message.role }}

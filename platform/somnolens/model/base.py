@@ -1,7 +1,5 @@
 """A base model made ready to look at pictures and name a stage in one forward pass."""
 
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,7 +75,6 @@ def identify_base(settings: ModelSettings) -> dict[str, str | None]:
     }
 
 
-@dataclass(eq=False)
 class Looker(nn.Module):
     """A vision-language model, the prompt, and the five class tokens.
 
@@ -87,45 +84,46 @@ class Looker(nn.Module):
     ----------
     model : PreTrainedModel or PeftModel
     family : Family
+        Of the model underneath.
     prompt_ids : Tensor of int, shape (n_tokens,)
     class_token_ids : Tensor of int, shape (5,)
     colours : Tensor of float32, shape (256, 3)
         Normalised palette.
+    shape_px : tuple of int
+        Height and width of a picture.
     """
 
-    model: nn.Module
-    family: Family
-    prompt_ids: torch.Tensor
-    class_token_ids: torch.Tensor
-    colours: torch.Tensor
-
-    def __post_init__(self) -> None:
-        model = self.__dict__.pop("model")
-        buffers = {name: self.__dict__.pop(name) for name in ("prompt_ids", "class_token_ids", "colours")}
+    def __init__(
+        self,
+        model: nn.Module,
+        family: Family,
+        prompt_ids: torch.Tensor,
+        class_token_ids: torch.Tensor,
+        colours: torch.Tensor,
+        shape_px: tuple[int, int],
+    ) -> None:
         super().__init__()
-        self.model = model
-        for name, value in buffers.items():
-            self.register_buffer(name, value, persistent=False)
+        self.model, self.family, self.shape_px = model, family, shape_px
+        self.register_buffer("prompt_ids", prompt_ids, persistent=False)
+        self.register_buffer("class_token_ids", class_token_ids, persistent=False)
+        self.register_buffer("colours", colours, persistent=False)
 
-    __hash__ = nn.Module.__hash__
+    def see(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Vision features, shape (n, n_levels, n_image_tokens, n_hidden), of uint8 (n, height_px, width_px)."""
+        return self.family.see(self.family.make_pixels(pictures, self.colours))
 
-    @cached_property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Logits of the five stages, float32, shape (n, 5).
-
-        Parameters
-        ----------
-        pictures : Tensor of uint8, shape (n, height_px, width_px)
-            Palette indices.
-        """
-        pixels = self.family.make_pixels(pictures, self.colours)
-        input_ids = self.prompt_ids.expand(len(pictures), -1)
-        fixed = self.family.fix_positions(input_ids, pixels)
-        logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **pixels, **fixed).logits
+    def name(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits of the five stages, float32, shape (n, 5), from vision features."""
+        input_ids = self.prompt_ids.expand(len(features), -1)
+        fixed = self.family.fix_positions(input_ids, self.shape_px)
+        shown = self.family.show(features)
+        logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **shown, **fixed).logits
         return logits[:, -1, self.class_token_ids].float()
+
+    def forward(self, pictures_or_features: torch.Tensor) -> torch.Tensor:
+        """Logits of the five stages, from uint8 pictures or from features cached by `see`."""
+        is_picture = pictures_or_features.dtype == torch.uint8
+        return self.name(self.see(pictures_or_features) if is_picture else pictures_or_features)
 
 
 def build_looker(
@@ -145,4 +143,5 @@ def build_looker(
         prompt_ids=torch.tensor(ids),
         class_token_ids=torch.tensor(find_class_tokens(tokenizer)),
         colours=normalise_palette(palette, family.image_mean, family.image_std),
+        shape_px=shape_px,
     )

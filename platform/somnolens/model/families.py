@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
+from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from somnolens.errors import BaseModelError
 from somnolens.model.pixels import cut_patches
@@ -22,9 +23,15 @@ class Family(Protocol):
         """Image tokens one picture of this size costs in the language model."""
 
     def make_pixels(self, pictures: torch.Tensor, colours: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Forward arguments that carry the pictures, uint8 indices of shape (n, height_px, width_px)."""
+        """What the official image processor makes of the pictures, uint8 indices (n, height_px, width_px)."""
 
-    def fix_positions(self, input_ids: torch.Tensor, pixels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def see(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Run the vision side: features of shape (n, n_levels, n_image_tokens, n_hidden)."""
+
+    def show(self, features: torch.Tensor) -> dict[str, Any]:
+        """Forward arguments that put features in the place of pictures."""
+
+    def fix_positions(self, input_ids: torch.Tensor, shape_px: tuple[int, int]) -> dict[str, torch.Tensor]:
         """Forward arguments that depend on the shape of a batch alone."""
 
     def lora_targets(self, targets: str) -> str:
@@ -71,9 +78,20 @@ class Qwen3VL:
         grid = torch.tensor([[1, pictures.shape[1] // patch_px, pictures.shape[2] // patch_px]])
         return {"pixel_values": patches, "image_grid_thw": grid.repeat(len(pictures), 1).to(pictures.device)}
 
-    def fix_positions(self, input_ids: torch.Tensor, pixels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def see(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:
+        seen = self.model.model.get_image_features(**pixels, return_dict=True)
+        levels = [torch.stack(level) for level in (seen.pooler_output, *seen.deepstack_features)]
+        return torch.stack(levels, dim=1)
+
+    def show(self, features: torch.Tensor) -> dict[str, Any]:
+        pooled, *deep = (level.flatten(0, 1) for level in features.unbind(1))
+        seen = BaseModelOutputWithDeepstackFeatures(pooler_output=(pooled,), deepstack_features=[(d,) for d in deep])
+        return {"mm_encoder_outputs": {"image": seen}}
+
+    def fix_positions(self, input_ids: torch.Tensor, shape_px: tuple[int, int]) -> dict[str, torch.Tensor]:
         of_image = (input_ids == self.model.config.image_token_id).int()
-        position_ids, _ = self.model.model.get_rope_index(input_ids[:1], of_image[:1], pixels["image_grid_thw"][:1])
+        grid = torch.tensor([[1, *(side // self.vision.patch_size for side in shape_px)]])
+        position_ids, _ = self.model.model.get_rope_index(input_ids[:1], of_image[:1], grid)
         return {"position_ids": position_ids.expand(-1, len(input_ids), -1), "mm_token_type_ids": of_image}
 
     def lora_targets(self, targets: str) -> str:

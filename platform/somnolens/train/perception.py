@@ -118,7 +118,7 @@ class _Asker:
         device = self.model.device
         pixels = self.family.make_pixels(pictures.to(device), self.colours.to(device))
         input_ids = torch.cat([self.prompt.expand(len(tokens), -1), tokens], dim=1).to(device)
-        fixed = self.family.fix_positions(input_ids, pixels)
+        fixed = self.family.fix_positions(input_ids, tuple(pictures.shape[1:]))
         n_prompt, n_tokens = len(self.prompt), tokens.shape[1]
         before_answers = torch.arange(n_prompt + _QUESTION_TOKENS - 2, n_prompt + n_tokens, _QUESTION_TOKENS)
         logits = self.model(

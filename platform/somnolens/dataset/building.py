@@ -1,0 +1,89 @@
+"""A folder of nights to a dataset, in parallel on Ray Data.
+
+A row of the pipeline is a recording. Each task writes its night's shard itself, whole or not at
+all, and hands back one report; so a run that was stopped goes on with the nights that are not
+there yet, and the output does not depend on the number of workers.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray.data
+
+from somnolens.config import Settings
+from somnolens.dataset.manifest import Dataset, read_reports, write_manifest, write_report
+from somnolens.dataset.rows import ShardReport, build_shard
+from somnolens.dataset.splits import split_subjects
+from somnolens.errors import DatasetError
+from somnolens.read.night import Night
+from somnolens.render.style import Style
+
+
+def build_dataset(
+    nights: Sequence[Night],
+    settings: Settings,
+    folder: Path,
+    report: Callable[[ShardReport], None] = lambda _: None,
+) -> Dataset:
+    """Render every night into `folder` and write its manifest.
+
+    Parameters
+    ----------
+    nights : sequence of Night
+        Splits are made by their subjects before anything is read.
+    settings : Settings
+    folder : Path
+        New, or one that an interrupted run with the same settings has begun.
+    report : callable
+        Called once for each night as it ends.
+
+    Raises
+    ------
+    DatasetError
+        Where more than `dataset.max_failed_share` of the nights failed; shards and tables are kept.
+    """
+    style = Style(settings.render, settings.prepare)
+    splits = split_subjects(
+        (night.subject for night in nights),
+        settings.dataset.validation_share,
+        settings.dataset.test_share,
+        settings.dataset.split_seed,
+    )
+    done = {old.night: old for old in read_reports(folder, style.hash, splits)}
+    for old in done.values():
+        report(old)
+    reports = list(done.values())
+    for new in _build_shards([night for night in nights if night.night not in done], splits, style, folder):
+        reports.append(new)
+        report(new)
+    dataset = write_manifest(folder, reports, settings, style)
+    _check_failed(dataset, len(reports), settings.dataset.max_failed_share)
+    return dataset
+
+
+def _build_shards(nights: Sequence[Night], splits: dict[str, str], style: Style, folder: Path) -> Any:
+    """Yield a report for each night, in the order they end."""
+    if not nights:
+        return
+    folder = folder.resolve()
+
+    def build(row: dict[str, Any]) -> dict[str, Any]:
+        night = row["night"]
+        made = build_shard(night, splits[night.subject], style, folder)
+        write_report(folder, made, style.hash)
+        return made.to_dict()
+
+    rows = ray.data.from_items([{"night": night} for night in nights], override_num_blocks=len(nights))
+    for row in rows.map(build).iter_rows():
+        yield ShardReport(**row)
+
+
+def _check_failed(dataset: Dataset, n_nights: int, most: float) -> None:
+    n_failed = dataset.manifest["n_failed"]
+    if n_failed > most * n_nights:
+        raise DatasetError(
+            f"{n_failed} of {n_nights} nights failed, more than the {most:.0%} allowed. "
+            f"The reasons are in {dataset.folder / 'failures.csv'}; mend them, or allow more with "
+            "--set dataset.max_failed_share=..., and start again: finished nights are kept."
+        )

@@ -1,0 +1,169 @@
+"""A dataset folder: shards, the table of nights, the table of failures, and `dataset.json`."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset as pads
+
+from somnolens.aasm import STAGES
+from somnolens.config import Settings
+from somnolens.dataset.rows import SCHEMA, ShardReport, locate_shard
+from somnolens.dataset.splits import SPLITS, check_splits
+from somnolens.errors import DatasetError
+from somnolens.provenance import describe_code, fingerprint, write_bytes, write_json
+from somnolens.render.png import decode_png
+from somnolens.render.style import Style
+
+MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE, REPORT_FILE = "dataset.json", "nights.csv", "failures.csv", "report.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A finished dataset folder, opened for reading.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+        Contents of `dataset.json`.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def style(self) -> Style:
+        settings = Settings.model_validate(self.manifest["settings"])
+        return Style(settings.render, settings.prepare, tuple(self.manifest["derivations"]))
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What an adapter remembers of its dataset."""
+        return {key: self.manifest[key] for key in ("cohorts", "fingerprint", "subjects", "epochs")}
+
+    def nights(self, split: str) -> list[str]:
+        return [row["night"] for row in self.manifest["nights"] if row["split"] == split]
+
+    def read_stages(self, night: str) -> np.ndarray:
+        """Stage codes of a night, shape (n_epochs,), -1 where unscored."""
+        return _encode(self._read(night, ["stage"])["stage"].to_pylist())
+
+    def read_pictures(self, night: str) -> np.ndarray:
+        """Pictures of a night, uint8 palette indices, shape (n_epochs, height_px, width_px)."""
+        column = self._read(night, ["image"])["image"].combine_chunks().field("bytes")
+        return np.stack([decode_png(content.as_py()) for content in column])
+
+    def read_images(self, night: str) -> list[bytes]:
+        """PNG bytes of a night's pictures."""
+        return self._read(night, ["image"])["image"].combine_chunks().field("bytes").to_pylist()
+
+    def _read(self, night: str, columns: list[str]) -> Any:
+        return pads.dataset(locate_shard(self.folder, night), schema=SCHEMA).to_table(columns=columns)
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a dataset folder and check its splits.
+
+    Raises
+    ------
+    DatasetError
+        Where it is missing, unfinished, incomplete, or leaks between splits.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise DatasetError(
+            f"{folder} is not a finished dataset: it has no {MANIFEST_FILE}. Build it with jobs/build_dataset.py; "
+            "started again, it goes on where it stopped."
+        )
+    manifest = json.loads(path.read_text())
+    missing = [row["night"] for row in manifest["nights"] if not locate_shard(folder, row["night"]).is_file()]
+    if missing:
+        raise DatasetError(f"{folder} lacks the shards of {', '.join(missing)}. Run jobs/build_dataset.py again.")
+    check_splits(manifest["nights"])
+    return Dataset(folder, manifest)
+
+
+def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Settings, style: Style) -> Dataset:
+    """Write the tables and, last, `dataset.json`, which makes the folder a dataset."""
+    reports = sorted(reports, key=lambda report: report.night)
+    built, failed = [r for r in reports if not r.error], [r for r in reports if r.error]
+    _write_table(folder / NIGHTS_FILE, built)
+    _write_table(folder / FAILURES_FILE, failed)
+    if not built:
+        first = f" The first: {failed[0].error}" if failed else ""
+        raise DatasetError(f"Not one of {len(failed)} nights could be used; see {folder / FAILURES_FILE}.{first}")
+    rows = [{"night": r.night, "subject": r.subject, "split": r.split} for r in built]
+    check_splits(rows)
+    counts = {r.night: count_stages(folder, r.night) for r in built}
+    manifest = {
+        "cohorts": sorted({r.cohort for r in built}),
+        "subjects": {split: sorted({r.subject for r in built if r.split == split}) for split in SPLITS},
+        "epochs": {split: _sum_counts([counts[r.night] for r in built if r.split == split]) for split in SPLITS},
+        "n_failed": len(failed),
+        "derivations": list(style.derivations),
+        "render_hash": style.hash,
+        "fingerprint": fingerprint([rows, counts, style.hash]),
+        "settings": settings.model_dump(mode="json"),
+        "code": describe_code(),
+        "nights": rows,
+    }
+    write_json(folder / MANIFEST_FILE, manifest)
+    return open_dataset(folder)
+
+
+def count_stages(folder: Path, night: str) -> dict[str, int]:
+    """Epochs per stage in the shard of a night."""
+    table = pads.dataset(locate_shard(folder, night), schema=SCHEMA).to_table(columns=["stage"])
+    return dict(sorted(Counter(table["stage"].to_pylist()).items()))
+
+
+def _sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    return dict(sorted(sum((Counter(count) for count in counts), Counter()).items()))
+
+
+def _write_table(path: Path, reports: Sequence[ShardReport]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(ShardReport)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(report.to_dict() for report in reports)
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_report(folder: Path, report: ShardReport, render_hash: str) -> None:
+    """Leave the report of a built night beside its shard, for a run that goes on later."""
+    if not report.error:
+        path = locate_shard(folder, report.night).with_name(REPORT_FILE)
+        write_json(path, {"render_hash": render_hash, "report": report.to_dict()})
+
+
+def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list[ShardReport]:
+    """Reports of the nights that an interrupted run has left in the folder.
+
+    Raises
+    ------
+    DatasetError
+        Where its nights are drawn in another style, or split otherwise.
+    """
+    reports = []
+    for path in sorted(folder.glob(f"shards/night=*/{REPORT_FILE}")):
+        left = json.loads(path.read_text())
+        report = ShardReport(**left["report"])
+        if left["render_hash"] != render_hash or splits.get(report.subject, report.split) != report.split:
+            raise DatasetError(
+                f"{folder} holds night {report.night} of another run, drawn or split otherwise. "
+                "Name a new folder, or repeat the settings of that run."
+            )
+        reports.append(report)
+    return reports
+
+
+def _encode(stages: Sequence[str]) -> np.ndarray:
+    order = {stage: code for code, stage in enumerate(STAGES)}
+    return np.array([order.get(stage, -1) for stage in stages], dtype=np.int64)

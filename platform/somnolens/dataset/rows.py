@@ -1,0 +1,147 @@
+"""One night to one Parquet shard: a row per epoch, with its picture."""
+
+import io
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from somnolens.config import PrepareSettings
+from somnolens.epochs import QUALITY, Epochs
+from somnolens.errors import SomnolensError
+from somnolens.hypnogram import Hypnogram
+from somnolens.prepare.night import align, prepare_epochs
+from somnolens.provenance import write_bytes
+from somnolens.read.night import Night, read_drawn
+from somnolens.read.scoring import read_hypnogram
+from somnolens.render.png import encode_png
+from somnolens.render.raster import render_epochs
+from somnolens.render.style import Style
+
+SCHEMA = pa.schema(
+    [
+        ("cohort", pa.string()),
+        ("subject", pa.string()),
+        ("night", pa.string()),
+        ("split", pa.string()),
+        ("epoch", pa.int32()),
+        ("onset_s", pa.float64()),
+        ("stage", pa.string()),
+        ("scorer", pa.string()),
+        ("quality", pa.list_(pa.string())),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("render_hash", pa.string()),
+    ]
+)
+"""Columns of every shard; `image` is what the Hugging Face `datasets` library shows as a picture."""
+
+ROWS_PER_GROUP = 120
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What became of one night: a line of `nights.csv`, or of `failures.csv` where `error` is not empty."""
+
+    cohort: str
+    subject: str
+    night: str
+    split: str
+    n_epochs: int = 0
+    n_unscored: int = 0
+    seconds: float = 0.0
+    notes: str = ""
+    kind: str = ""
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def locate_shard(dataset: Path, night: str) -> Path:
+    """Where the shard of a night lies; Hive style, so that readers find the night by the folder too."""
+    return dataset / "shards" / f"night={night}" / "part-0.parquet"
+
+
+def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardReport:
+    """Read, prepare, render and write one night, whole or not at all.
+
+    Whatever is wrong with the night becomes its report: a bad file neither stops the others nor
+    disappears. An error that is not of our family is a bug; its place is told, its text is not,
+    since it may quote a header.
+    """
+    started = time.perf_counter()
+    about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
+    try:
+        epochs, hypnogram = read_night(night, style.prepare)
+        write_bytes(locate_shard(dataset, night.night), encode_shard(night, split, style, epochs, hypnogram))
+    except SomnolensError as error:
+        return ShardReport(**about, kind=error.kind, error=str(error), seconds=_since(started))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}. Please report it."
+        return ShardReport(**about, kind="Bug", error=text, seconds=_since(started))
+    return ShardReport(
+        **about,
+        n_epochs=len(epochs),
+        n_unscored=hypnogram.stages.count("UNSCORED"),
+        seconds=_since(started),
+        notes=" ".join((*epochs.notes, *hypnogram.notes)),
+    )
+
+
+def read_night(night: Night, settings: PrepareSettings) -> tuple[Epochs, Hypnogram]:
+    """Read a night and its scoring on one grid of epochs; without scoring all stages are UNSCORED."""
+    recording, montage = read_drawn(night.recording_path)
+    hypnogram = read_hypnogram(night.scoring_path) if night.scoring_path else None
+    epochs = prepare_epochs(
+        recording,
+        montage,
+        settings.sampling_rate_hz,
+        settings.mains_hz,
+        start_s=hypnogram.start_s if hypnogram else 0.0,
+    )
+    if hypnogram is None:
+        return epochs, Hypnogram(("UNSCORED",) * len(epochs), scorer="nobody")
+    return align(epochs, hypnogram)
+
+
+def encode_shard(night: Night, split: str, style: Style, epochs: Epochs, hypnogram: Hypnogram) -> bytes:
+    """Parquet file of a night; equal input gives equal bytes."""
+    pictures = render_epochs(epochs, style)
+    n = len(epochs)
+    images = [{"bytes": encode_png(picture, style.palette), "path": None} for picture in pictures]
+    table = pa.table(
+        {
+            "cohort": [night.cohort] * n,
+            "subject": [night.subject] * n,
+            "night": [night.night] * n,
+            "split": [split] * n,
+            "epoch": np.arange(n, dtype=np.int32),
+            "onset_s": epochs.start_s + 30.0 * np.arange(n),
+            "stage": list(hypnogram.stages),
+            "scorer": [hypnogram.scorer] * n,
+            "quality": [[QUALITY[code] for code in codes] for codes in epochs.quality],
+            "image": images,
+            "render_hash": [style.hash] * n,
+        },
+        schema=SCHEMA,
+    )
+    sink = io.BytesIO()
+    pq.write_table(
+        table, sink, row_group_size=ROWS_PER_GROUP, compression={"image.bytes": "none"}, use_dictionary=_repeated()
+    )
+    return sink.getvalue()
+
+
+def _repeated() -> list[str]:
+    """Columns worth a dictionary."""
+    return ["cohort", "subject", "night", "split", "stage", "scorer", "render_hash", "quality.list.element"]
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)

@@ -1,0 +1,85 @@
+"""Pictures to stage probabilities, with one adapter, in batches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from somnolens.aasm import STAGES
+from somnolens.model.adapters import AdapterCard, load_adapter
+from somnolens.model.base import Looker
+from somnolens.render.style import Style
+from somnolens.score.sequence import SequenceStep
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """One adapter, merged into its base model and ready to score.
+
+    Parameters
+    ----------
+    looker : Looker
+        On its device, in evaluation mode.
+    card : AdapterCard
+    style : Style
+        How pictures must be drawn for this adapter.
+    sequence : SequenceStep or None
+        The night-level step, None where the adapter has none.
+    """
+
+    looker: Looker
+    card: AdapterCard
+    style: Style
+    sequence: SequenceStep | None
+
+    def score_pictures(
+        self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
+    ) -> np.ndarray:
+        """Probabilities of the five stages for each picture by itself.
+
+        Parameters
+        ----------
+        pictures : ndarray of uint8, shape (n, height_px, width_px)
+            Palette indices, drawn in `style`.
+        batch_size : int
+        report : callable
+            Gets the number of pictures done.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 5)
+        """
+        probabilities = np.empty((len(pictures), len(STAGES)))
+        device = next(self.looker.parameters()).device
+        with torch.inference_mode():
+            for first in range(0, len(pictures), batch_size):
+                batch = torch.from_numpy(pictures[first : first + batch_size]).to(device)
+                probabilities[first : first + len(batch)] = self.looker(batch).double().softmax(-1).cpu().numpy()
+                report(first + len(batch))
+        return probabilities
+
+    def read_night(self, probabilities: np.ndarray) -> np.ndarray:
+        """The night-level step over consecutive epochs, shape (n, 5); unchanged where the adapter has none."""
+        return self.sequence.apply(probabilities) if self.sequence else probabilities
+
+
+def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
+    """Load an adapter for scoring.
+
+    Parameters
+    ----------
+    adapter : str or Path
+        Adapter folder, or 'embedded'.
+    sequence_step : bool
+        False leaves each epoch to its own picture.
+
+    Raises
+    ------
+    AdapterError
+    BaseModelError
+    """
+    looker, card = load_adapter(adapter)
+    sequence = SequenceStep(**card.sequence) if sequence_step and card.sequence else None
+    return Engine(looker, card, card.style, sequence)

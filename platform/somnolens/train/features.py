@@ -1,0 +1,94 @@
+"""Vision features computed once, for every pass and every trial that leaves the vision side alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from somnolens.config import Settings
+from somnolens.dataset.manifest import Dataset
+from somnolens.model.adapters import prepare_looker
+from somnolens.model.base import choose_device, identify_base
+from somnolens.provenance import fingerprint
+from somnolens.train.rows import Rows, load_rows, spread_evenly
+
+_BATCH = 64
+
+
+def may_cache(settings: Settings) -> bool:
+    """Features stay the same only where no LoRA weight touches the vision side."""
+    return settings.train.lora_targets == "language"
+
+
+def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: str) -> Path:
+    """File of a split's features, named after all that decides them."""
+    key = [identify_base(settings.model), dataset.manifest["fingerprint"], settings.train.max_validation_rows, split]
+    return cache / f"features-{split}-{fingerprint(key)}.npy"
+
+
+def load_training_rows(settings: Settings, dataset: Dataset, cache: Path) -> tuple[Rows, Rows]:
+    """Training and validation rows; with features where `cache_features` has left them."""
+    loaded = []
+    for split in ("train", "validation"):
+        rows = _choose_rows(settings, dataset, split)
+        path = locate_features(cache, settings, dataset, split)
+        if may_cache(settings) and path.is_file():
+            rows = Rows(rows.codes, rows.images, np.load(path, mmap_mode="r"))
+        loaded.append(rows)
+    return loaded[0], loaded[1]
+
+
+def cache_features(
+    settings: Settings, dataset: Dataset, cache: Path, report: Callable[[int, int], None] = lambda done, total: None
+) -> None:
+    """Run the vision side over the training and validation rows and keep its features as float16.
+
+    Parameters
+    ----------
+    settings : Settings
+        Nothing is done where `may_cache` says no, or the files are there.
+    cache : Path
+        Folder of the files.
+    report : callable
+        Gets rows done and rows in all.
+    """
+    if not may_cache(settings):
+        return
+    splits = {split: _choose_rows(settings, dataset, split) for split in ("train", "validation")}
+    todo = {s: rows for s, rows in splits.items() if not locate_features(cache, settings, dataset, s).is_file()}
+    if not todo:
+        return
+    looker = prepare_looker(settings, dataset.style).to(choose_device()).eval()
+    done, total = 0, sum(len(rows) for rows in todo.values())
+    for split, rows in todo.items():
+        path = locate_features(cache, settings, dataset, split)
+        for done_here in _write_features(looker, rows, path):
+            report(done + done_here, total)
+        done += len(rows)
+
+
+def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
+    rows = load_rows(dataset, split)
+    if split == "train":
+        return rows
+    return rows.pick(spread_evenly(len(rows), settings.train.max_validation_rows))
+
+
+@torch.inference_mode()
+def _write_features(looker, rows: Rows, path: Path):
+    """Yield the number of rows done; the file appears under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    device = next(looker.parameters()).device
+    file = None
+    for first in range(0, len(rows), _BATCH):
+        places = np.arange(first, min(first + _BATCH, len(rows)))
+        features = looker.see(rows.take(places).to(device)).half().cpu().numpy()
+        if file is None:
+            shape = (len(rows), *features.shape[1:])
+            file = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        file[places] = features
+        yield int(places[-1]) + 1
+    file.flush()
+    temporary.rename(path)

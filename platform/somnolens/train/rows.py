@@ -1,0 +1,106 @@
+"""The rows a model learns from: pictures or cached vision features, with stage codes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from somnolens.aasm import STAGES
+from somnolens.dataset.manifest import Dataset
+from somnolens.errors import DatasetError
+from somnolens.render.png import decode_png
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Scored epochs of one split.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_rows,)
+        Index into `aasm.STAGES`.
+    images : sequence of bytes
+        PNG of each row; decoded when a batch is made.
+    features : ndarray of float16, shape (n_rows, ...), or None
+        Vision features in place of the pictures, memory-mapped.
+    """
+
+    codes: np.ndarray
+    images: Sequence[bytes]
+    features: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, places: np.ndarray) -> torch.Tensor:
+        """What the model is shown of these rows: features where there are any, else uint8 pictures."""
+        if self.features is not None:
+            return torch.from_numpy(self.features[places]).float()
+        return torch.from_numpy(np.stack([decode_png(self.images[place]) for place in places]))
+
+    def pick(self, places: np.ndarray) -> "Rows":
+        """A part of the rows."""
+        features = None if self.features is None else self.features[places]
+        return Rows(self.codes[places], [self.images[place] for place in places], features)
+
+
+def load_rows(dataset: Dataset, split: str) -> Rows:
+    """Load the scored epochs of a split, night by night in order.
+
+    Raises
+    ------
+    DatasetError
+        Where the split holds none.
+    """
+    codes, images = [], []
+    for night in dataset.nights(split):
+        stages = dataset.read_stages(night)
+        scored = np.flatnonzero(stages >= 0)
+        content = dataset.read_images(night)
+        codes.append(stages[scored])
+        images.extend(content[place] for place in scored)
+    if not images:
+        raise DatasetError(
+            f"The {split} split of {dataset.folder} holds no scored epoch. Add nights with scorings, or change "
+            f"dataset.{split}_share."
+            if split != "train"
+            else f"{dataset.folder} holds no scored epoch to learn from."
+        )
+    return Rows(np.concatenate(codes), images)
+
+
+def spread_evenly(n_rows: int, at_most: int) -> np.ndarray:
+    """Places of at most `at_most` rows, evenly spaced."""
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, at_most)).round().astype(int))
+
+
+def plan_batches(n_rows: int, batch_size: int, seed: int, n_pass: int) -> Iterator[np.ndarray]:
+    """Places of the rows of each optimiser step of a pass; every row once, the order set by seed and pass.
+
+    The last batch of a pass is filled up from the start of its order, so that every step is as long.
+    """
+    order = np.random.default_rng([seed, n_pass]).permutation(n_rows)
+    for first in range(0, n_rows, batch_size):
+        yield np.take(order, np.arange(first, first + batch_size), mode="wrap")
+
+
+def weigh_stages(codes: np.ndarray, weighting: str) -> tuple[np.ndarray, np.ndarray]:
+    """Loss weight of each stage, and the share of each stage as so weighted.
+
+    Parameters
+    ----------
+    codes : ndarray of int
+    weighting : {'none', 'sqrt', 'balanced'}
+        Weight is the inverse of the stage's frequency to the power 0, 1/2 or 1, of mean 1 over the rows.
+
+    Returns
+    -------
+    weights, shares : ndarray, shape (5,)
+    """
+    counts = np.bincount(codes, minlength=len(STAGES)).astype(float)
+    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[weighting]
+    weights = np.maximum(counts, 1.0) ** -power
+    weights /= (weights * counts).sum() / counts.sum()
+    shares = np.maximum(weights * counts, 1e-3 * counts.sum())
+    return weights, shares / shares.sum()
