@@ -116,7 +116,7 @@ def test_mains_is_notched_only_where_it_is():
     hum = 10 * np.sin(2 * np.pi * 50 * time_s).astype(np.float32)
     epochs = prepare(record(C4=make_noise(), EMG=noise + hum), sampling_rate_hz=200.0)
     without = prepare(record(EMG=noise), sampling_rate_hz=200.0, mains_hz="50")
-    assert [note for note in epochs.notes if "hum" in note] == ["chin EMG: mains hum of 50 Hz was removed."]
+    assert [note for note in epochs.notes if "hum" in note] == ["Mains hum of 50 Hz was removed from chin EMG."]
     assert np.std(epochs.signals_uv[:, 5] - without.signals_uv[:, 5]) < 0.02 * np.std(hum)
 
 

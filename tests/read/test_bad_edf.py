@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from somnolens.errors import UnreadableRecordingError
 from somnolens.read.edf import read_recording
 
@@ -169,6 +171,30 @@ def test_the_temporary_copy_is_removed(write_edf, make_signal, ramp, tmp_path, m
     recording = read_recording(write_edf([make_signal("C4", ramp)], date="99.99.99"))
     assert recording.notes
     assert list(private.iterdir()) == []
+
+
+def test_what_even_a_cleaned_header_does_not_mend_says_so(write_edf, make_signal):
+    """edflib reads at most 640 signals."""
+    message = message_of(write_edf([make_signal("C4", np.zeros(2, int), 1) for _ in range(700)]))
+    assert message == (
+        "night.edf cannot be read as EDF even with a cleaned header: number of signals. Export the recording again."
+    )
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 767), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
+def test_any_damage_to_the_header_ends_in_a_recording_or_a_sentence(write_edf, make_signal, ramp, changes):
+    path = write_edf([make_signal("C4", ramp), make_signal("E1", ramp)])
+    for offset, raw in changes:
+        rewrite(path, offset, raw)
+    try:
+        recording = read_recording(path)
+    except UnreadableRecordingError as error:
+        said, recording = str(error), ()
+    else:
+        said = path.name
+    assert path.name in said
+    assert all(np.isfinite(signal.samples_uv).all() for signal in recording)
 
 
 SECRET = "Kowalczyk"

@@ -72,10 +72,9 @@ def prepare_epochs(
         )
     plan = _Plan(recording, sampling_rate_hz, mains_hz, start_s, n_epochs)
     prepared = [_prepare_derivation(plan, derivation) for derivation in montage.derivations]
-    notes = [note for one in prepared for note in one.notes]
     signals_uv = np.stack([one.epochs_uv for one in prepared], axis=1)
     quality = np.stack([one.quality for one in prepared], axis=1)
-    notes += _summarise(montage, quality)
+    notes = (*_tell_missing(montage), *_tell_mains(montage, prepared), *_tell_quality(montage, quality))
     return Epochs(
         night=recording.name,
         signals_uv=signals_uv,
@@ -105,12 +104,12 @@ class _Prepared:
 
     epochs_uv: np.ndarray
     quality: np.ndarray
-    notes: tuple[str, ...] = ()
+    mains_hz: float | None = None
 
 
 def _prepare_derivation(plan: _Plan, derivation: Derivation) -> _Prepared:
     if not derivation.parts:
-        return _prepare_missing(plan, derivation)
+        return _prepare_missing(plan)
     signals = [plan.recording[name] for name, _ in derivation.parts]
     rate_hz = signals[0].sampling_rate_hz
     bad = np.unique(np.concatenate([_find_bad_numbers(signal) for signal in signals]))
@@ -122,18 +121,13 @@ def _prepare_derivation(plan: _Plan, derivation: Derivation) -> _Prepared:
     epochs_uv = _cut(plan, filtered_uv)
     clipped = np.max([_share_clipped(plan, signal) for signal in signals], axis=0)
     is_bad = share_per_epoch(bad, rate_hz, plan.start_s, plan.n_epochs) > 0
-    notes = (f"{derivation.name}: mains hum of {mains_hz:g} Hz was removed.",) if mains_hz else ()
-    return _Prepared(epochs_uv, mark_quality(epochs_uv, is_bad, clipped), notes)
+    return _Prepared(epochs_uv, mark_quality(epochs_uv, is_bad, clipped), mains_hz)
 
 
-def _prepare_missing(plan: _Plan, derivation: Derivation) -> _Prepared:
+def _prepare_missing(plan: _Plan) -> _Prepared:
     n_samples = round(EPOCH_S * plan.sampling_rate_hz)
     quality = np.full(plan.n_epochs, MISSING, np.uint8)
-    return _Prepared(
-        np.zeros((plan.n_epochs, n_samples), np.float32),
-        quality,
-        (f"{derivation.name} is missing: {derivation.reason}.",),
-    )
+    return _Prepared(np.zeros((plan.n_epochs, n_samples), np.float32), quality)
 
 
 def _add_up(signals: list[Signal], derivation: Derivation) -> np.ndarray:
@@ -181,7 +175,18 @@ def _share_clipped(plan: _Plan, signal: Signal) -> np.ndarray:
     return share_per_epoch(np.flatnonzero(at_limit), signal.sampling_rate_hz, plan.start_s, plan.n_epochs)
 
 
-def _summarise(montage: Montage, quality: np.ndarray) -> Iterator[str]:
+def _tell_missing(montage: Montage) -> Iterator[str]:
+    yield from (f"{derivation.name} is missing: {derivation.reason}." for derivation in montage.missing)
+
+
+def _tell_mains(montage: Montage, prepared: list[_Prepared]) -> Iterator[str]:
+    found = [(one.mains_hz, name) for one, name in zip(prepared, montage.names, strict=True) if one.mains_hz]
+    for mains_hz in sorted({hz for hz, _ in found}):
+        names = ", ".join(name for hz, name in found if hz == mains_hz)
+        yield f"Mains hum of {mains_hz:g} Hz was removed from {names}."
+
+
+def _tell_quality(montage: Montage, quality: np.ndarray) -> Iterator[str]:
     """One sentence for each derivation and kind of trouble."""
     for derivation, codes in zip(montage.names, quality.T, strict=True):
         for code, word in enumerate(QUALITY):

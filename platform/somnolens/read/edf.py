@@ -134,8 +134,9 @@ def _clock(seconds: float) -> str:
 
 def _check_continuity(file: _File) -> _File:
     """EDF+ may start within a second, and EDF+D may have gaps: the records say when they start."""
-    onsets = read_record_onsets(file.path, file.header)[: file.n_records]
-    if file.header.plus == "D":
+    is_gapped = file.header.plus == "D"
+    onsets = read_record_onsets(file.path, file.header, file.n_records if is_gapped else 1)
+    if is_gapped:
         _refuse_gaps(file, onsets)
     if file.header.start is None or not len(onsets) or np.isnan(onsets[0]):
         return file

@@ -61,15 +61,15 @@ def parse_tals(raw: bytes) -> Iterator[Annotation]:
             yield Annotation(float(onset), float(duration) if duration else None, _decode(text))
 
 
-def read_record_onsets(path: Path, header: EdfHeader) -> np.ndarray:
-    """Onset of every record by its own time-keeping TAL.
+def read_record_onsets(path: Path, header: EdfHeader, n_records: int) -> np.ndarray:
+    """Onsets of the first `n_records` records, each by its own time-keeping TAL.
 
     Returns
     -------
     ndarray, shape (n_records,)
         Seconds since the start in the header; NaN where a record does not say.
     """
-    blocks = _read_annotation_bytes(path, header)
+    blocks = _read_annotation_bytes(path, header, n_records)
     return np.array([_parse_onset(row.tobytes()) for row in blocks[0]] if blocks else [])
 
 
@@ -78,10 +78,10 @@ def _parse_onset(raw: bytes) -> float:
     return float(match[1]) if match else np.nan
 
 
-def _read_annotation_bytes(path: Path, header: EdfHeader) -> list[np.ndarray]:
+def _read_annotation_bytes(path: Path, header: EdfHeader, n_most: int | None = None) -> list[np.ndarray]:
     """Bytes of each annotation signal, uint8, shape (n_records, n_bytes)."""
-    available = path.stat().st_size - header.n_header_bytes
-    n_records = available // header.n_record_bytes
+    n_records = (path.stat().st_size - header.n_header_bytes) // header.n_record_bytes
+    n_records = n_records if n_most is None else min(n_records, n_most)
     if n_records <= 0:
         return []
     records = np.memmap(path, np.uint8, "r", header.n_header_bytes, (n_records, header.n_record_bytes))
