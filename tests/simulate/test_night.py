@@ -1,5 +1,6 @@
 import pickle
 from dataclasses import asdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def _measure_slow_wave_share(one):
     slow = signal.sosfiltfilt(sos, one.samples_uv.astype(float))
     crossings = np.flatnonzero((slow[:-1] > 0) & (slow[1:] <= 0))
     shares = np.zeros(len(slow) // int(30 * rate))
-    for start, stop in zip(crossings[:-1], crossings[1:], strict=True):
+    for start, stop in pairwise(crossings):
         if 0.5 * rate <= stop - start <= 2 * rate and np.ptp(slow[start:stop]) >= SLOW_WAVE_UV:
             shares[int(start // (30 * rate))] += (stop - start) / (30 * rate)
     return shares

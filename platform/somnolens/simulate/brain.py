@@ -24,6 +24,7 @@ TOPOGRAPHY = {
     "alpha":    (0.28, 0.38, 1.00, 0.16, 0.16),
     "theta":    (0.90, 1.00, 0.75, 0.40, 0.40),
     "slow":     (1.00, 0.74, 0.40, 0.00, 0.00),
+    "delta":    (0.80, 0.85, 0.75, 0.40, 0.40),
     "spindle":  (0.72, 1.00, 0.35, 0.18, 0.18),
     "vertex":   (0.65, 1.00, 0.30, 0.20, 0.20),
 }  # fmt: skip
@@ -49,6 +50,7 @@ def make_sources(course: Course, rate_hz: float) -> dict[str, np.ndarray]:
         "alpha": _make_alpha(course, rate_hz),
         "theta": _make_rhythm(course, rate_hz, "theta", bump(5.4, 1.1), THETA_UV * course.subject.theta_gain),
         "slow": _make_slow(course, rate_hz),
+        "delta": _make_rhythm(course, rate_hz, "delta", bump(1.6, 1.0), 0.55 * DELTA_UV, "posterior"),
         "spindle": _make_spindles(course, rate_hz),
         "vertex": _make_vertex_waves(course, rate_hz) + _make_sawtooths(course, rate_hz),
     }
@@ -98,7 +100,7 @@ def _make_slow(course: Course, rate_hz: float) -> np.ndarray:
     """Delta activity below the criterion, slow waves above it, and K-complexes."""
     n_samples, subject = count_samples(course, rate_hz), course.subject
     delta = make_noise(course.stream("delta"), n_samples, rate_hz, bump(1.1, 0.75))
-    slow = delta * spread(DELTA_UV * course.level("delta"), rate_hz)
+    slow = delta * spread(0.85 * DELTA_UV * course.level("delta"), rate_hz)
     rng = course.stream("slow waves")
     onsets_s, durations_s = _draw_slow_wave_times(course, rng)
     sizes_uv = 82 + rng.gamma(2.0, 22 * subject.slow_wave_gain, len(onsets_s))
@@ -137,7 +139,7 @@ def _make_spindles(course: Course, rate_hz: float) -> np.ndarray:
     waves = [
         size * make_spindle(rate_hz, duration, rng.normal(subject.spindle_hz, 0.3))
         for size, duration in zip(
-            38 * subject.spindle_gain * np.exp(rng.normal(0, 0.3, len(onsets_s))),
+            33 * subject.spindle_gain * np.exp(rng.normal(0, 0.35, len(onsets_s))),
             np.clip(rng.gamma(7, 0.13, len(onsets_s)), 0.5, 2.2),
             strict=True,
         )

@@ -26,8 +26,8 @@ LEVELS = {
     "k_per_min":         (0.00, 0.05, 1.20, 0.50, 0.00, 0.50),
     "vertex_per_min":    (0.00, 2.50, 0.60, 0.00, 0.05, 0.50),
     "sawtooth_per_min":  (0.00, 0.05, 0.00, 0.00, 1.60, 0.70),
-    "saccades_per_min":  (5.00, 0.40, 0.00, 0.00, 5.00, 0.90),
-    "slow_rolls_per_min": (1.20, 5.00, 0.30, 0.00, 0.50, 0.50),
+    "saccades_per_min":   (4.50, 0.25, 0.00, 0.00, 6.50, 0.80),
+    "slow_rolls_per_min": (1.00, 6.00, 0.30, 0.00, 0.40, 0.40),
     "blinks_per_min":    (11.0, 0.50, 0.00, 0.00, 0.20, 0.50),
     "tone":              (1.00, 0.70, 0.55, 0.48, 0.00, 0.18),
     "movements_per_min": (0.25, 0.12, 0.04, 0.02, 0.07, 0.50),
@@ -43,7 +43,7 @@ Sleep Med 3:271; the rest follows the wording of the manual. Tone in R is the su
 LEANINGS = {W: (N1,), N1: (W, N2, R), N2: (N1, N1, N3), N3: (N2,), R: (N1, N1, W)}
 """The stages that a stage may look like for a while."""
 
-LEAN_MEAN, LEAN_MAX = 0.18, 0.45
+LEAN_MEAN, LEAN_MAX = 0.22, 0.45
 """How far it leans. Set by what YASA, which learnt on real nights, makes of simulated ones."""
 
 WANDER_S = 40.0
@@ -166,8 +166,8 @@ def _draw_slow_wave_share(seconds: np.ndarray, rng: np.random.Generator) -> np.n
     """At least the manual's 20 % in N3, less in N2, with N2 near N3 closer to it than other N2."""
     nearness = np.exp(-_distance_s(seconds, N3) / 120)
     depth = 1 / (1 + np.exp(-draw_wandering(len(seconds), 100, rng)))
-    n3 = SLOW_WAVE_SHARE + 0.06 + 0.5 * depth**1.5
-    n2 = 0.14 * depth * (0.25 + 0.75 * nearness)
+    n3 = SLOW_WAVE_SHARE + 0.05 + 0.45 * depth**1.5
+    n2 = 0.17 * depth * (0.25 + 0.75 * nearness)
     return np.select([seconds == N3, seconds == N2], [n3, n2], 0.0)
 
 

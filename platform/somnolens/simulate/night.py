@@ -92,6 +92,7 @@ def simulate_cohort(
 def _record(course: Course) -> tuple[Signal, ...]:
     """All sources at the rate of the EEG, mixed at the electrodes, stored at the recorder's rates."""
     eeg_hz, eog_hz, emg_hz = course.subject.recorder_hz
+    balance = course.subject.eye_balance**0.5
     heart = course.subject.ecg_uv * make_heart(course, eeg_hz)
     mixed = _mix(course, eeg_hz)
     blinks = course.subject.eye_gain * make_blinks(course, eeg_hz)
@@ -99,7 +100,7 @@ def _record(course: Course) -> tuple[Signal, ...]:
     eeg = [mixed[e] + EYES_AT[e] * blinks + 0.4 * heart + _add(course, eeg_hz, e, 110, 10) for e in ("F4", "C4", "O2")]
     eog = [
         mixed[e] + sign * eyes + 0.5 * heart + _add(course, eeg_hz, e, 160, 10)
-        for e, sign in (("E1", SIGN_AT_E1), ("E2", SIGN_AT_E2))
+        for e, sign in (("E1", SIGN_AT_E1 / balance), ("E2", SIGN_AT_E2 * balance))
     ]
     chin = make_chin(course, emg_hz) + _add(course, emg_hz, "chin", 40, 40) + _at_rate(heart, eeg_hz, emg_hz)
     samples = [*((e, eeg_hz) for e in eeg), *((_at_rate(e, eeg_hz, eog_hz), eog_hz) for e in eog), (chin, emg_hz)]

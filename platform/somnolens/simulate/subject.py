@@ -28,8 +28,8 @@ class Subject:
         Frequency 11.5 to 15 Hz, amplitude, density.
     k_rate, slow_wave_gain : float
         K-complexes; amplitude of slow waves above the 75 microvolts of the manual (falls with age).
-    eye_gain, blink_rate, frontal_leak : float
-        Eye movements; blinks; how much frontal EEG the EOG picks up.
+    eye_gain, eye_balance, blink_rate, frontal_leak : float
+        Eye movements; E2 against E1; blinks; how much frontal EEG the EOG picks up.
     chin_uv, atonia : float
         Tone awake, root mean square; share of it that is left in R.
     movement_rate, arousal_rate : float
@@ -59,6 +59,7 @@ class Subject:
     k_rate: float
     slow_wave_gain: float
     eye_gain: float
+    eye_balance: float
     blink_rate: float
     frontal_leak: float
     chin_uv: float
@@ -97,10 +98,11 @@ def _draw_brain(rng: np.random.Generator) -> dict[str, float]:
 def _draw_face(rng: np.random.Generator) -> dict[str, float]:
     return {
         "eye_gain": _spread(rng, 0.2, 0.65, 1.6),
+        "eye_balance": _spread(rng, 0.15, 0.75, 1.35),
         "blink_rate": _spread(rng, 0.35, 0.4, 2.2),
         "frontal_leak": float(rng.uniform(0.35, 0.65)),
-        "chin_uv": 9 * _spread(rng, 0.3, 0.5, 2.0),
-        "atonia": float(rng.uniform(0.14, 0.32)),
+        "chin_uv": 9 * _spread(rng, 0.25, 0.6, 1.8),
+        "atonia": float(rng.uniform(0.10, 0.26)),
         "movement_rate": _spread(rng, 0.4, 0.4, 2.5),
         "arousal_rate": _spread(rng, 0.3, 0.5, 2.0),
     }
