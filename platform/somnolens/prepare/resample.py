@@ -2,9 +2,10 @@
 
 Blocks of about two minutes overlap by 16 s on each side (overlap-save). In each, the spectrum is
 multiplied by the response of the filters and of an anti-alias taper, and transformed back at the new
-rate. That is zero-phase by construction, works for any ratio of rates, and costs a tenth of
-sosfiltfilt and resample_poly: the numbers are in tests/prepare. What 16 s leave of the impulse response
-of the 0.3-Hz filter is below 1e-7 (its poles decay by 1.07 per second).
+rate. That is zero-phase by construction and works for any ratio of rates. One derivation of 8 h takes
+0.045 s of a core from 256 to 100 Hz; sosfiltfilt and then resample_poly take 0.50 s, the other way round
+0.18 s. What 16 s leave of the impulse response of the 0.3-Hz filter is below 1e-7: its poles decay by
+1.07 per second.
 """
 
 from collections.abc import Callable
