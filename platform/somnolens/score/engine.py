@@ -8,20 +8,18 @@ import numpy as np
 import torch
 
 from somnolens.aasm import STAGES
-from somnolens.model.adapters import AdapterCard, load_adapter
+from somnolens.model.adapters import AdapterCard, check_render_hash, load_adapter, read_card
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
 from somnolens.score.sequence import SequenceStep
 
 
 @dataclass(frozen=True, eq=False)
-class Engine:
-    """One adapter, merged into its base model and ready to score.
+class NightReader:
+    """Everything of an adapter but its model: how to draw for it, and how to read what it said of a night.
 
     Parameters
     ----------
-    looker : Looker
-        On its device, in evaluation mode.
     card : AdapterCard
     style : Style
         How pictures must be drawn for this adapter.
@@ -29,10 +27,26 @@ class Engine:
         The night-level step, None where the adapter has none.
     """
 
-    looker: Looker
     card: AdapterCard
     style: Style
     sequence: SequenceStep | None
+
+    def read_night(self, probabilities: np.ndarray) -> np.ndarray:
+        """The night-level step over consecutive epochs, shape (n, 5); unchanged where the adapter has none."""
+        return self.sequence.apply(probabilities) if self.sequence else probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Engine(NightReader):
+    """One adapter, merged into its base model and ready to score.
+
+    Parameters
+    ----------
+    looker : Looker
+        On its device, in evaluation mode.
+    """
+
+    looker: Looker
 
     def score_pictures(
         self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
@@ -60,10 +74,6 @@ class Engine:
                 report(first + len(batch))
         return probabilities
 
-    def read_night(self, probabilities: np.ndarray) -> np.ndarray:
-        """The night-level step over consecutive epochs, shape (n, 5); unchanged where the adapter has none."""
-        return self.sequence.apply(probabilities) if self.sequence else probabilities
-
 
 def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
     """Load an adapter for scoring.
@@ -81,5 +91,20 @@ def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
     BaseModelError
     """
     looker, card = load_adapter(adapter)
-    sequence = SequenceStep(**card.sequence) if sequence_step and card.sequence else None
-    return Engine(looker, card, card.style, sequence)
+    return Engine(card, card.style, _choose_sequence(card, sequence_step), looker)
+
+
+def load_reader(adapter: str | Path, sequence_step: bool = True) -> NightReader:
+    """What `load_engine` loads, without the model: for a process that draws and leaves looking to another.
+
+    Raises
+    ------
+    AdapterError
+    """
+    card = read_card(adapter)
+    check_render_hash(card, card.style.hash, "This version of somnolens draws pictures whose style")
+    return NightReader(card, card.style, _choose_sequence(card, sequence_step))
+
+
+def _choose_sequence(card: AdapterCard, sequence_step: bool) -> SequenceStep | None:
+    return SequenceStep(**card.sequence) if sequence_step and card.sequence else None

@@ -14,7 +14,8 @@ from somnolens.prepare.night import prepare_epochs
 from somnolens.provenance import describe_code
 from somnolens.read.night import read_drawn
 from somnolens.render.raster import render_epochs
-from somnolens.score.engine import Engine
+from somnolens.render.style import Style
+from somnolens.score.engine import Engine, NightReader
 
 SIMULATION_NOTE = "The adapter was trained on simulated nights only: read its stages as a demonstration."
 
@@ -78,10 +79,15 @@ def score_recording(
     UnreadableRecordingError
     MissingDerivationError
     """
+    epochs, start = read_epochs(path, engine.style)
+    return score_epochs(epochs, engine, batch_size, report, start)
+
+
+def read_epochs(path: Path, style: Style) -> tuple[Epochs, datetime | None]:
+    """Epochs of a recording, prepared for a style, and the clock time of its start."""
     recording, montage = read_drawn(path)
-    settings = engine.style.prepare
-    epochs = prepare_epochs(recording, montage, settings.sampling_rate_hz, settings.mains_hz)
-    return score_epochs(epochs, engine, batch_size, report, recording.start)
+    settings = style.prepare
+    return prepare_epochs(recording, montage, settings.sampling_rate_hz, settings.mains_hz), recording.start
 
 
 def score_epochs(
@@ -97,10 +103,13 @@ def score_epochs(
     return finish_night(epochs, engine, alone, start)
 
 
-def finish_night(epochs: Epochs, engine: Engine, alone: np.ndarray, start: datetime | None = None) -> ScoredNight:
-    """From the probabilities of each picture by itself, shape (n_epochs, 5), to the scored night."""
-    probabilities = engine.read_night(alone)
-    notes = (*epochs.notes, SIMULATION_NOTE) if engine.card.trained_on_simulation_only else epochs.notes
+def finish_night(epochs: Epochs, reader: NightReader, alone: np.ndarray, start: datetime | None = None) -> ScoredNight:
+    """From the probabilities of each picture by itself, shape (n_epochs, 5), to the scored night.
+
+    Needs no model, so that a service can look in one process and finish in another.
+    """
+    probabilities = reader.read_night(alone)
+    notes = (*epochs.notes, SIMULATION_NOTE) if reader.card.trained_on_simulation_only else epochs.notes
     named = Hypnogram.from_codes(probabilities.argmax(1), scorer="somnolens", start_s=epochs.start_s)
     hypnogram = Hypnogram(named.stages, named.scorer, named.start_s, probabilities, notes)
     return ScoredNight(
@@ -108,18 +117,18 @@ def finish_night(epochs: Epochs, engine: Engine, alone: np.ndarray, start: datet
         start=start,
         derivations=dict(zip(epochs.derivations, epochs.sources, strict=True)),
         quality=epochs.quality,
-        made_by=describe_engine(engine),
+        made_by=describe_reader(reader),
     )
 
 
-def describe_engine(engine: Engine) -> dict[str, Any]:
+def describe_reader(reader: NightReader) -> dict[str, Any]:
     """What every result remembers of the model that made it."""
-    card = engine.card
+    card = reader.card
     return {
         "base_model": card.base_model,
         "render_hash": card.render_hash,
         "trained_on": card.dataset.get("cohorts", []),
         "dataset_fingerprint": card.dataset.get("fingerprint"),
-        "sequence_step": engine.sequence is not None,
+        "sequence_step": reader.sequence is not None,
         "code": describe_code(),
     }
