@@ -158,7 +158,12 @@ class ServeSettings(Section):
     cpus_per_replica: Positive = 1
     max_batch_size: Count = Field(32, description="pictures in one forward pass")
     batch_wait_s: float = Field(0.02, ge=0)
-    max_upload_mb: Count = 512
+    ingress_replicas: Count = Field(1, description="processes that read, prepare and draw, one CPU each")
+    nights_at_once: Count = Field(2, description="nights in the memory of one ingress replica; others wait")
+    max_queued_requests: Count = Field(200, description="waiting requests; one more is answered with 503")
+    max_upload_mb: Count = Field(512, description="largest recording or npy")
+    max_json_mb: Count = Field(64, description="largest JSON, which takes ten times its size in memory")
+    ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
 
 
 class Settings(Section):
