@@ -130,9 +130,32 @@ class TrainSettings(Section):
     seed: int = Field(7, ge=0)
 
 
+class Range(Section):
+    """Numbers between two ends, drawn evenly or evenly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+class Choices(Section):
+    """A few values to choose from."""
+
+    choices: tuple[float | int | str, ...] = Field(min_length=1)
+
+
 class SearchSettings(Section):
     """Ray Tune with Optuna over the training settings."""
 
+    space: dict[str, Range | Choices] = Field(
+        {
+            "train.learning_rate": Range(low=5e-4, high=1e-2, log=True),
+            "train.lora_rank": Choices(choices=(8, 16, 32)),
+            "train.lora_alpha": Choices(choices=(16, 32, 64)),
+            "train.class_weighting": Choices(choices=("none", "sqrt")),
+        },
+        description="settings to search, by section.key",
+    )
     n_trials: Count = 4
     max_concurrent_trials: Count = 1
     grace_reports: Count = Field(1, description="reports before a trial may be stopped early")

@@ -83,8 +83,8 @@ def attach_lora(looker: Looker, settings: TrainSettings) -> None:
 
 def prepare_looker(settings: Settings, style: Style) -> Looker:
     """Load the base model and bind it to the prompt and the style, without an adapter yet."""
-    model, tokenizer = load_model(settings.model)
-    return build_looker(model, tokenizer, settings.model.prompt, style.shape_px, style.palette)
+    model, tokenizer, exposure = load_model(settings.model)
+    return build_looker(model, tokenizer, exposure, settings.model.prompt, style.shape_px, style.palette)
 
 
 def make_card(settings: Settings, style: Style, dataset: dict[str, Any], **more: Any) -> AdapterCard:

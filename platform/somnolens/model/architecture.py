@@ -11,6 +11,7 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from somnolens.model.base import Exposure
 from somnolens.provenance import write_json
 
 _SPECIAL = (
@@ -22,7 +23,11 @@ _SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-_WORDS = ["Classify", "the", "PSG", "Choose", "from", "W", "N1", "N2", "N3", "R", "REM", "wake", "sleep", "stage", "system", "user", "assistant", "Read", "picture", "band", "bands", "frequency", "amplitude", "share", "rhythm", "count", "together", "where", "=", "A", "B", "C", "D", "E", "F", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+_WORDS = (
+    "Classify the PSG Choose from W N1 N2 N3 R REM wake sleep stage system user assistant Read picture band bands "
+    "frequency amplitude share rhythm count together where "
+    "= A B C D E F 0 1 2 3 4 5 6 7 8 9"
+)
 
 _CHAT_TEMPLATE = """{%- for message in messages -%}
 <|im_start|>{{ message.role }}
@@ -39,14 +44,50 @@ _CHAT_TEMPLATE = """{%- for message in messages -%}
 {%- if add_generation_prompt -%}<|im_start|>assistant
 {% endif -%}"""
 
+EXPOSURE = Exposure(mean=(0.88, 0.88, 0.88), std=(0.24, 0.24, 0.24))
+"""Mean and deviation of our pictures, which are mostly white paper."""
+
 _IMAGE_PROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessor",
     "patch_size": 16,
     "temporal_patch_size": 2,
     "merge_size": 2,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
+    "image_mean": EXPOSURE.mean,
+    "image_std": EXPOSURE.std,
     "size": {"shortest_edge": 64 * 64, "longest_edge": 2048 * 2048},
+}
+
+
+_TEXT = {
+    "hidden_size": 192,
+    "initializer_range": 0.07,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": True,
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 10_000.0,
+        "mrope_section": [6, 5, 5],
+        "mrope_interleaved": True,
+    },
+}
+
+_VISION = {
+    "depth": 4,
+    "hidden_size": 128,
+    "initializer_range": 0.08,
+    "intermediate_size": 512,
+    "num_heads": 4,
+    "out_hidden_size": 192,
+    "patch_size": 16,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+    "num_position_embeddings": 28 * 28,
+    "deepstack_visual_indexes": [1],
 }
 
 
@@ -59,7 +100,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     'Classify the PSG: Ω'
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = [space + word for word in dict.fromkeys(_WORDS) for space in ("", "Ġ")]
+    words = [space + word for word in dict.fromkeys(_WORDS.split()) for space in ("", "Ġ")]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys([*alphabet, *words]))}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
     split_words = pre_tokenizers.Split(Regex(r" ?[^\s\p{P}]+| ?\p{P}|\s"), behavior="isolated")
@@ -81,41 +122,14 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
     """Qwen3-VL in miniature: 3.4 million parameters, 98 image tokens for a 448 x 224 picture."""
     token = tokenizer.convert_tokens_to_ids
-    vocabulary_size = -(-len(tokenizer) // 64) * 64
-    text = {
-        "vocab_size": vocabulary_size,
-        "hidden_size": 192,
-        "intermediate_size": 512,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 6,
-        "num_key_value_heads": 2,
-        "head_dim": 32,
-        "max_position_embeddings": 4096,
-        "tie_word_embeddings": True,
+    text = _TEXT | {
+        "vocab_size": -(-len(tokenizer) // 64) * 64,
         "pad_token_id": token("<|endoftext|>"),
         "eos_token_id": token("<|im_end|>"),
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": 10_000.0,
-            "mrope_section": [6, 5, 5],
-            "mrope_interleaved": True,
-        },
-    }
-    vision = {
-        "depth": 4,
-        "hidden_size": 128,
-        "intermediate_size": 512,
-        "num_heads": 4,
-        "out_hidden_size": 192,
-        "patch_size": 16,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-        "num_position_embeddings": 28 * 28,
-        "deepstack_visual_indexes": [1],
     }
     return Qwen3VLConfig(
         text_config=text,
-        vision_config=vision,
+        vision_config=_VISION,
         image_token_id=token("<|image_pad|>"),
         video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"),
@@ -125,10 +139,18 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
 
 
 def build_model(seed: int) -> tuple[Qwen3VLForConditionalGeneration, PreTrainedTokenizerFast]:
-    """The architecture with random weights, and its tokenizer."""
+    """The architecture with random weights, and its tokenizer.
+
+    Weights start as wide as so narrow a model needs, one over the root of the width, and positions
+    in the picture start loud; with the 0.02 of large models it stayed nearly blind for 4,000 pictures.
+    """
     tokenizer = build_tokenizer()
     torch.manual_seed(seed)
-    return Qwen3VLForConditionalGeneration(build_config(tokenizer)), tokenizer
+    model = Qwen3VLForConditionalGeneration(build_config(tokenizer))
+    visual = model.model.visual
+    torch.nn.init.normal_(visual.pos_embed.weight, std=0.5)
+    torch.nn.init.normal_(visual.patch_embed.proj.weight, std=visual.patch_embed.proj.weight[0].numel() ** -0.5)
+    return model, tokenizer
 
 
 def write_model(

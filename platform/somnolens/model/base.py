@@ -1,5 +1,6 @@
 """A base model made ready to look at pictures and name a stage in one forward pass."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.image_processing_base import ImageProcessingMixin
 from transformers.utils import logging as transformers_logging
 
 from somnolens.config import ModelSettings
@@ -39,8 +41,16 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a vision-language model of transformers with its tokenizer.
+@dataclass(frozen=True)
+class Exposure:
+    """How a base model's image processor scales colours: value / 255, less the mean, over the deviation."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Exposure]:
+    """Load a vision-language model of transformers with its tokenizer and colour scaling.
 
     Raises
     ------
@@ -54,12 +64,13 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
             place, revision=settings.revision, dtype=choose_dtype(settings.dtype)
         )
         tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
+        processor, _ = ImageProcessingMixin.get_image_processor_dict(place, revision=settings.revision)
     except (OSError, ValueError) as error:
         raise BaseModelError(
             f"The base model {settings.base!r} cannot be loaded: {str(error).splitlines()[0]} "
             "Name 'embedded', a model of the hub, or a folder with config.json and safetensors."
         ) from None
-    return model, tokenizer
+    return model, tokenizer, Exposure(tuple(processor["image_mean"]), tuple(processor["image_std"]))
 
 
 def identify_base(settings: ModelSettings) -> dict[str, str | None]:
@@ -129,6 +140,7 @@ class Looker(nn.Module):
 def build_looker(
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
+    exposure: Exposure,
     prompt: str,
     shape_px: tuple[int, int],
     palette: np.ndarray,
@@ -142,6 +154,6 @@ def build_looker(
         family=family,
         prompt_ids=torch.tensor(ids),
         class_token_ids=torch.tensor(find_class_tokens(tokenizer)),
-        colours=normalise_palette(palette, family.image_mean, family.image_std),
+        colours=normalise_palette(palette, exposure.mean, exposure.std),
         shape_px=shape_px,
     )

@@ -52,8 +52,6 @@ class PatchProduct(nn.Conv3d):
 class Qwen3VL:
     """Qwen3-VL: native resolution, square patches merged two by two, one token each merged patch."""
 
-    image_mean = image_std = (0.5, 0.5, 0.5)
-
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.vision = model.config.vision_config

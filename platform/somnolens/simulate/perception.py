@@ -13,8 +13,11 @@ from somnolens.aasm import EPOCH_S
 
 SAMPLING_RATE_HZ = 100
 N_SAMPLES = EPOCH_S * SAMPLING_RATE_HZ
-N_WINDOWS = 10
-"""Stretches of 3 s that local questions are asked about."""
+N_WINDOWS = 15
+"""Stretches of 2 s that a line of local answers goes through."""
+
+N_PLACES = 10
+"""Stretches of 3 s among which a burst is placed."""
 
 BANDS = tuple("ABCDEF")
 """Names of the bands of a picture, top to bottom."""
@@ -25,19 +28,21 @@ ALL = "band"
 _FREQUENCY_EDGES_HZ = np.array([1.0, 1.6, 2.4, 3.6, 5.3, 8.0, 11.0, 14.5, 20.0])
 _AMPLITUDE_EDGES_UV = np.array([6.0, 9.0, 13.0, 19.0, 28.0, 42.0, 62.0, 92.0, 140.0])
 _TALL_UV = 75.0
+_WEIGHTS = {"share": 2, "count": 2, "where": 2, "rhythm": 3, "together": 3}
 
 
 @dataclass(frozen=True)
 class Question:
-    """`kind band argument = answer`, five tokens."""
+    """`kind band [argument] = answers`, a token each; a line has one answer for each window."""
 
     kind: str
     band: str
     argument: str
-    answer: int
+    answers: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f" {self.kind} {self.band} {self.argument} = {self.answer}"
+        words = (self.kind, self.band, self.argument, "=", *map(str, self.answers))
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,7 @@ class Puzzle:
         In microvolts of a band drawn at `reference` scale: the caller multiplies by its own.
     present : ndarray of bool, shape (6,)
     questions : tuple of Question
+        First a line about each band, top to bottom, of its amplitude or its frequency; then single answers.
     """
 
     signals_uv: np.ndarray
@@ -58,13 +64,13 @@ class Puzzle:
 
 
 def make_puzzle(rng: np.random.Generator, n_questions: int) -> Puzzle:
-    """Draw signals at random and ask about them.
+    """Draw signals at random, ask a line about each band and `n_questions` single questions.
 
     Examples
     --------
     >>> puzzle = make_puzzle(np.random.default_rng(0), n_questions=4)
     >>> puzzle.signals_uv.shape, len(puzzle.questions)
-    ((6, 3000), 4)
+    ((6, 3000), 10)
     """
     n_bands = len(BANDS)
     signals_uv = np.stack([_draw_background(rng) for _ in range(n_bands)])
@@ -73,9 +79,15 @@ def make_puzzle(rng: np.random.Generator, n_questions: int) -> Puzzle:
     _add_shared_waves(signals_uv, rng)
     present = rng.random(n_bands) > 0.06
     signals_uv[~present] = 0
-    asked = _ask(signals_uv, present, rhythms, bursts, rng)
-    chosen = _choose(asked, n_questions, rng)
-    return Puzzle(signals_uv.astype(np.float32), present, tuple(chosen))
+    lines = [_ask_line(signals_uv[band], BANDS[band], rng) for band in range(n_bands)]
+    single = _choose(_ask(signals_uv, present, rhythms, bursts), n_questions, rng)
+    return Puzzle(signals_uv.astype(np.float32), present, (*lines, *single))
+
+
+def _ask_line(signal_uv: np.ndarray, name: str, rng: np.random.Generator) -> Question:
+    kind = str(rng.choice(["amplitude", "frequency"]))
+    classes = measure_amplitude(signal_uv) if kind == "amplitude" else measure_frequency(signal_uv)
+    return Question(kind, name, "", tuple(int(answer) for answer in classes))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -120,16 +132,16 @@ def _add_rhythm(signal_uv: np.ndarray, rng: np.random.Generator) -> float | None
 
 
 def _add_bursts(signal_uv: np.ndarray, rng: np.random.Generator) -> list[int]:
-    """Perhaps add short bursts; return the windows that hold their middles."""
-    windows: list[int] = []
+    """Perhaps add short bursts; return the places of their middles."""
+    places: list[int] = []
     background = np.diff(signal_uv).std() * 4 + 1
     for middle_s in rng.uniform(1.5, EPOCH_S - 1.5, rng.choice([0, 0, 1, 1, 2, 3])):
         n_samples = int(rng.uniform(0.5, 2.0) * SAMPLING_RATE_HZ)
         first = int(middle_s * SAMPLING_RATE_HZ) - n_samples // 2
         burst = _draw_wave(rng, _log_uniform(rng, 6, 25), n_samples) * np.hanning(n_samples)
         signal_uv[first : first + n_samples] += burst * background * _log_uniform(rng, 1.5, 6)
-        windows.append(int(middle_s * N_WINDOWS / EPOCH_S))
-    return windows
+        places.append(int(middle_s * N_PLACES / EPOCH_S))
+    return places
 
 
 def _add_shared_waves(signals_uv: np.ndarray, rng: np.random.Generator) -> None:
@@ -147,51 +159,41 @@ def _add_shared_waves(signals_uv: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _ask(
-    signals_uv: np.ndarray,
-    present: np.ndarray,
-    rhythms: list[float | None],
-    bursts: list[list[int]],
-    rng: np.random.Generator,
+    signals_uv: np.ndarray, present: np.ndarray, rhythms: list[float | None], bursts: list[list[int]]
 ) -> dict[str, list[Question]]:
-    """Every question these signals answer, by kind."""
-    asked: dict[str, list[Question]] = {kind: [] for kind in ("amplitude", "frequency", "share", "count", "where")}
-    asked |= {"rhythm": [], "together": []}
+    """Every single question these signals answer, by kind."""
+    asked: dict[str, list[Question]] = {kind: [] for kind in _WEIGHTS}
     for band in np.flatnonzero(present):
         name, signal = BANDS[band], signals_uv[band]
-        amplitude, frequency = measure_amplitude(signal), measure_frequency(signal)
-        for window in range(N_WINDOWS):
-            asked["amplitude"].append(Question("amplitude", name, str(window), int(amplitude[window])))
-            asked["frequency"].append(Question("frequency", name, str(window), int(frequency[window])))
-        asked["share"].append(Question("share", name, ALL, measure_tall_share(signal)))
-        asked["count"].append(Question("count", name, ALL, len(bursts[band])))
+        asked["share"].append(Question("share", name, ALL, (measure_tall_share(signal),)))
+        asked["count"].append(Question("count", name, ALL, (len(bursts[band]),)))
         if len(bursts[band]) == 1:
-            asked["where"].append(Question("where", name, ALL, bursts[band][0]))
+            asked["where"].append(Question("where", name, ALL, (bursts[band][0],)))
         rhythm = rhythms[band]
         if rhythm is not None:
-            asked["rhythm"].append(Question("rhythm", name, ALL, int(np.digitize(rhythm, _FREQUENCY_EDGES_HZ))))
+            asked["rhythm"].append(Question("rhythm", name, ALL, (int(np.digitize(rhythm, _FREQUENCY_EDGES_HZ)),)))
         for other in np.flatnonzero(present):
             if other != band:
                 answer = measure_together(signal, signals_uv[other])
-                asked["together"].append(Question("together", name, BANDS[other], answer))
+                asked["together"].append(Question("together", name, BANDS[other], (answer,)))
     return asked
 
 
 def _choose(asked: dict[str, list[Question]], n_questions: int, rng: np.random.Generator) -> list[Question]:
-    """Draw questions, each kind as likely as its weight, without repeating one."""
-    weights = {"amplitude": 5, "frequency": 6, "share": 2, "count": 2, "where": 2, "rhythm": 3, "together": 3}
-    pool = [(question, weights[kind] / len(group)) for kind, group in asked.items() for question in group]
-    weight = np.array([w for _, w in pool])
-    picked = rng.choice(len(pool), size=min(n_questions, len(pool)), replace=False, p=weight / weight.sum())
+    """Draw questions, each kind as likely as its weight, without repeating one where there are enough."""
+    pool = [(question, _WEIGHTS[kind] / len(group)) for kind, group in asked.items() for question in group]
+    weight = np.array([weight for _, weight in pool])
+    picked = rng.choice(len(pool), n_questions, replace=len(pool) < n_questions, p=weight / weight.sum())
     return [pool[index][0] for index in picked]
 
 
 def measure_amplitude(signal_uv: np.ndarray) -> np.ndarray:
-    """Class of the peak-to-peak amplitude in each window, int, shape (10,)."""
+    """Class of the peak-to-peak amplitude in each window, int, shape (15,)."""
     return np.digitize(np.ptp(signal_uv.reshape(N_WINDOWS, -1), axis=1), _AMPLITUDE_EDGES_UV)
 
 
 def measure_frequency(signal_uv: np.ndarray) -> np.ndarray:
-    """Class of the mean frequency in each window, int, shape (10,).
+    """Class of the mean frequency in each window, int, shape (15,).
 
     The mean frequency is Hjorth's mobility over 2 pi: root-mean-square slope over root-mean-square
     value (B. Hjorth, Electroencephalogr. Clin. Neurophysiol. 29, 1970).

@@ -16,15 +16,15 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from somnolens.model.architecture import EXPOSURE
 from somnolens.model.families import find_family
 from somnolens.model.pixels import normalise_palette
 from somnolens.model.prompt import encode_prompt
 from somnolens.render.raster import render_signals
 from somnolens.render.style import Style
-from somnolens.simulate.perception import BANDS, Puzzle, make_puzzle
+from somnolens.simulate.perception import BANDS, N_WINDOWS, Puzzle, make_puzzle
 
 PROMPT = "Read the picture."
-_QUESTION_TOKENS = 5
 _REFERENCE_UV_PER_PX = 2.5
 
 
@@ -32,10 +32,10 @@ _REFERENCE_UV_PER_PX = 2.5
 class PerceptionPlan:
     """How long and how hard to train; the defaults made the weights in the package."""
 
-    n_steps: int = 2000
+    n_steps: int = 1700
     batch_size: int = 16
-    n_questions: int = 20
-    learning_rate: float = 1.2e-3
+    n_questions: int = 5
+    learning_rate: float = 1e-3
     warmup_steps: int = 100
     weight_decay: float = 0.05
     seed: int = 2024
@@ -58,8 +58,16 @@ class PuzzleStream(IterableDataset):
         scale = (self.style.uv_per_px / _REFERENCE_UV_PER_PX)[:, None]
         pictures = np.concatenate([render_signals(p.signals_uv[None] * scale, p.present, self.style) for p in puzzles])
         tokens = [[self.words[word] for q in p.questions for word in str(q).split()] for p in puzzles]
-        kinds = [q.kind for p in puzzles for q in p.questions]
+        kinds = [q.kind for p in puzzles for q in p.questions for _ in q.answers]
         return torch.from_numpy(pictures), torch.tensor(tokens), kinds
+
+
+def find_answers(n_lines: int, n_tokens: int) -> list[bool]:
+    """Which tokens of a puzzle's questions are answers: lines first, then single questions of five tokens."""
+    line = [False] * 3 + [True] * N_WINDOWS
+    single = [False] * 4 + [True]
+    n_single = (n_tokens - n_lines * len(line)) // len(single)
+    return line * n_lines + single * n_single
 
 
 def index_words(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
@@ -112,19 +120,19 @@ class _Asker:
         n_image_tokens = self.family.count_image_tokens(*style.shape_px)
         image_token_id = model.config.image_token_id
         self.prompt = torch.tensor(encode_prompt(tokenizer, PROMPT, image_token_id, n_image_tokens))
-        self.colours = normalise_palette(style.palette, self.family.image_mean, self.family.image_std)
+        self.colours = normalise_palette(style.palette, EXPOSURE.mean, EXPOSURE.std)
 
     def __call__(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         device = self.model.device
         pixels = self.family.make_pixels(pictures.to(device), self.colours.to(device))
         input_ids = torch.cat([self.prompt.expand(len(tokens), -1), tokens], dim=1).to(device)
         fixed = self.family.fix_positions(input_ids, tuple(pictures.shape[1:]))
-        n_prompt, n_tokens = len(self.prompt), tokens.shape[1]
-        before_answers = torch.arange(n_prompt + _QUESTION_TOKENS - 2, n_prompt + n_tokens, _QUESTION_TOKENS)
+        is_answer = torch.tensor(find_answers(len(BANDS), tokens.shape[1]))
+        before_answers = torch.nonzero(is_answer).flatten() + len(self.prompt) - 1
         logits = self.model(
             input_ids=input_ids, logits_to_keep=before_answers.to(device), use_cache=False, **pixels, **fixed
         ).logits
-        answers = tokens[:, _QUESTION_TOKENS - 1 :: _QUESTION_TOKENS].to(device)
+        answers = tokens[:, is_answer].to(device)
         digit_of = torch.full((int(max(self.digits)) + 1,), -1, device=device)
         digit_of[self.digits] = torch.arange(10, device=device)
         return logits[:, :, self.digits].flatten(0, 1).float(), digit_of[answers].flatten()

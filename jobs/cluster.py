@@ -1,0 +1,105 @@
+"""A Ray cluster to work on, and a screen that stays readable while it works.
+
+Ray writes a great deal. All of it goes to a log file in the run folder; the person sees our lines.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import ray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+LOG_FILE = "ray.log"
+
+
+@contextmanager
+def cluster(log: Path, n_cpus: int = 0) -> Iterator[Console]:
+    """Connect to the cluster of `RAY_ADDRESS`, as in a submitted job, or start one for this process alone.
+
+    A cluster started here ends here, whatever happens. It listens on this machine only.
+
+    Parameters
+    ----------
+    log : Path
+        File that everything but our own lines is appended to.
+    n_cpus : int
+        CPUs that the work needs at once; a small machine promises as many.
+    """
+    with quiet(log) as console:
+        _connect(n_cpus)
+        try:
+            yield console
+        finally:
+            ray.shutdown()
+
+
+def _connect(n_cpus: int) -> None:
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level="WARNING")
+        return
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, n_cpus),
+        include_dashboard=True,  # the cleaner of stopped trials asks the dashboard which ones are dead
+        dashboard_host="127.0.0.1",
+        log_to_driver=False,
+        logging_level="WARNING",
+    )
+
+
+@contextmanager
+def quiet(log: Path) -> Iterator[Console]:
+    """Send both output streams to a file, from here and from every process begun here; give back the screen.
+
+    The streams are swapped below Python, because much of what Ray says does not pass through it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    screen = os.dup(1)
+    streams = [os.dup(1), os.dup(2)]
+    with open(log, "ab", buffering=0) as sink, os.fdopen(screen, "w") as out:
+        for descriptor in (1, 2):
+            os.dup2(sink.fileno(), descriptor)
+        try:
+            yield Console(file=out, width=None if out.isatty() else 120, force_terminal=out.isatty())
+        finally:
+            out.flush()
+            for descriptor, stream in zip((1, 2), streams, strict=True):
+                os.dup2(stream, descriptor)
+                os.close(stream)
+
+
+def make_progress(console: Console) -> Progress:
+    """A progress bar in the project's manner."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+        console=console,
+    )
+
+
+@contextmanager
+def progress(console: Console, what: str, total: int) -> Iterator[Any]:
+    """One bar; gives a function `advance(n=1, note="")`."""
+    bars = make_progress(console)
+    task = bars.add_task(what, total=total, note="")
+
+    def advance(n: int = 1, note: str = "") -> None:
+        bars.update(task, advance=n, note=note)
+
+    with bars:
+        yield advance

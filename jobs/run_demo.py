@@ -1,0 +1,179 @@
+"""The demo: the whole path once, on this machine, with nothing but the package.
+
+Every step is the function that the job of its name calls; nothing here is a shortcut.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from somnolens.config import Settings
+from somnolens.dataset.manifest import Dataset
+from somnolens.hypnogram import Hypnogram
+from somnolens.jobs.build_dataset import build, describe
+from somnolens.jobs.cluster import LOG_FILE, cluster, progress
+from somnolens.jobs.evaluate_adapter import evaluate
+from somnolens.jobs.search_hyperparameters import format_trials, search
+from somnolens.provenance import describe_code, describe_hardware, make_run_folder, write_bytes, write_json
+from somnolens.read.scoring import read_hypnogram
+from somnolens.report.agreement import Agreement, measure_agreement, pool
+from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
+from somnolens.score.peers import score_with_yasa
+from somnolens.serve.running import start_service, stop_service
+
+
+@dataclass
+class Diary:
+    """Seconds and outputs of the steps of a run."""
+
+    console: Console
+    steps: list[Step] = field(default_factory=list)
+
+    def do(self, name: str, n_nights: int, output: Path, work: Callable[[], Any]) -> Any:
+        """Do one step under a heading and keep its time."""
+        self.console.rule(f"[bold]{len(self.steps) + 1}. {name}", align="left", style="dim")
+        started = time.perf_counter()
+        result = work()
+        self.steps.append(Step(name, time.perf_counter() - started, n_nights, str(output)))
+        return result
+
+
+def run_demo(parent: Path, settings: Settings) -> Path:
+    """Run every step into a new run folder below `parent`, and print what came out.
+
+    Returns
+    -------
+    Path
+        The run folder; its `metrics.json` holds the figures.
+    """
+    started = time.perf_counter()
+    run = make_run_folder(parent)
+    with cluster(run / LOG_FILE, settings.train.n_workers + 2) as console:
+        console.print(f"Everything of this run goes to [bold]{run}[/]; Ray's log is {run / LOG_FILE}.")
+        diary = Diary(console)
+        nights, dataset = _make_data(diary, run, settings)
+        agreement, yasa = _learn(diary, run, dataset, nights, settings)
+        scored = diary.do("Serve and score over HTTP", 1, run / "scored", lambda: _serve(run, dataset, nights, console))
+        minutes = (time.perf_counter() - started) / 60
+        _write_metrics(run, agreement, yasa, minutes, diary.steps)
+        _close(console, run, diary.steps, agreement, yasa, minutes, scored)
+    return run
+
+
+def _make_data(diary: Diary, run: Path, settings: Settings) -> tuple[Path, Dataset]:
+    from somnolens.cli import simulate_nights
+
+    nights, folder, n_nights = run / "nights", run / "dataset", settings.simulate.n_subjects
+    diary.do("Simulate", n_nights, nights, lambda: simulate_nights(settings, nights, diary.console))
+    chosen = settings.model_copy(update={"dataset": settings.dataset.model_copy(update={"cohort": "simulated"})})
+    dataset = diary.do("Build the dataset", n_nights, folder, lambda: build(nights, folder, chosen, diary.console))
+    diary.console.print(describe(dataset))
+    return nights, dataset
+
+
+def _learn(
+    diary: Diary, run: Path, dataset: Dataset, nights: Path, settings: Settings
+) -> tuple[Agreement, Agreement]:
+    console, test = diary.console, dataset.nights("test")
+    folder = make_run_folder(run, "search")
+    found = diary.do(
+        "Search and train", len(dataset.nights("train")), folder, lambda: search(dataset.folder, folder, settings, console)
+    )
+    console.print(format_trials(found))
+    out = make_run_folder(run, "evaluation")
+    evaluation = diary.do(
+        "Evaluate on held-out subjects",
+        len(test),
+        out,
+        lambda: evaluate(folder / "adapter", dataset.folder, out, console),
+    )
+    console.print(format_agreement(evaluation.pooled, "Agreement on the held-out subjects"))
+    yasa = diary.do("Stage the same nights with YASA", len(test), out, lambda: _stage_peer(test, nights, console))
+    console.print(f"YASA: {summarise_agreement(yasa)}")
+    return evaluation.pooled, yasa
+
+
+def _stage_peer(names: list[str], nights: Path, console: Console) -> Agreement:
+    agreements = []
+    with progress(console, "Staging with YASA", len(names)) as advance:
+        for name in names:
+            agreements.append(measure_agreement(read_truth(nights, name), score_with_yasa(nights / f"{name}-PSG.edf")))
+            advance(note=name)
+    return pool(agreements)
+
+
+def read_truth(nights: Path, name: str) -> Hypnogram:
+    """The simulator's own hypnogram of a night."""
+    return read_hypnogram(nights / f"{name}-Hypnogram.edf")
+
+
+def _serve(run: Path, dataset: Dataset, nights: Path, console: Console) -> Path:
+    """Serve the best adapter, post a held-out night to it, and save what it answers."""
+    name = dataset.nights("test")[0]
+    folder = run / "scored"
+    settings = Settings().serve.model_copy(update={"adapter": str((run / "search" / "adapter").resolve())})
+    with console.status("Starting the service"):
+        url = start_service(settings, port=0)
+    try:
+        for kind in ("json", "csv", "png"):
+            with console.status(f"POST {url}/v1/nights?format={kind}"):
+                answer = post_night(url, nights / f"{name}-PSG.edf", kind)
+            write_bytes(folder / f"{name}.{kind}", answer)
+    finally:
+        stop_service()
+    console.print(f"POST {url}/v1/nights with {name}-PSG.edf: stages, probabilities and figure are in {folder}.")
+    return folder
+
+
+def post_night(url: str, recording: Path, kind: str) -> bytes:
+    """Post a recording to a running service and return its answer in the named format."""
+    with recording.open("rb") as stream:
+        answer = httpx.post(f"{url}/v1/nights", params={"format": kind}, content=stream, timeout=300)
+    answer.raise_for_status()
+    return answer.content
+
+
+def _write_metrics(run: Path, agreement: Agreement, yasa: Agreement, minutes: float, steps: list[Step]) -> None:
+    figures = {
+        "demo.minutes": round(minutes, 2),
+        "demo.kappa": agreement.kappa,
+        "demo.macro_f1": agreement.macro_f1,
+        "demo.accuracy": agreement.accuracy,
+        "demo.kappa_yasa": yasa.kappa,
+    }
+    seconds = {step.name: round(step.seconds, 1) for step in steps}
+    write_json(
+        run / "metrics.json",
+        figures
+        | {"agreement": agreement.to_dict(), "agreement_yasa": yasa.to_dict(), "seconds": seconds}
+        | {"code": describe_code(), "hardware": describe_hardware()},
+    )
+
+
+def _close(
+    console: Console, run: Path, steps: list[Step], agreement: Agreement, yasa: Agreement, minutes: float, scored: Path
+) -> None:
+    adapter = run / "search" / "adapter"
+    console.rule("[bold]Done", align="left", style="dim")
+    console.print(format_steps(steps))
+    console.print(f"somnolens: {summarise_agreement(agreement)}")
+    console.print(f"YASA:      {summarise_agreement(yasa)}")
+    console.print(f"{minutes:.1f} minutes in all. Figures: {run / 'metrics.json'}. A scored night: {scored}.\n")
+    console.print("To go on:")
+    for what, command in (
+        ("score your own recording", f"somnolens score NIGHT.edf --adapter {adapter}"),
+        ("start the service", f"somnolens serve --adapter {adapter}"),
+        ("draw your own cohort", "python jobs/build_dataset.py FOLDER DATASET"),
+        ("train on it", "python jobs/search_hyperparameters.py DATASET RUN"),
+        ("the same on a cluster", "ray job submit --working-dir . -- python jobs/search_hyperparameters.py DATASET RUN"),
+    ):
+        console.print(f"  {what:26s} {command}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_demo(Path(".demo"), Settings())

@@ -1,0 +1,173 @@
+"""The `somnolens` command: look at recordings, score them, serve an adapter, run the demo."""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from somnolens import __version__
+from somnolens.config import Settings, read_settings
+from somnolens.errors import SomnolensError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
+Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]
+
+
+def main() -> None:
+    """Run the command; what a person can cause ends it with one sentence and exit code 1."""
+    try:
+        app()
+    except SomnolensError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]{error.kind}:[/] {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. What was finished is kept.")
+        sys.exit(130)
+
+
+@app.callback()
+def _callback() -> None:
+    """Stages human sleep by looking."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="folder of the nights")],
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Write simulated nights whose right answer is known, as EDF+ with a scorer's file."""
+    console = Console()
+    settings = read_settings(config, overrides)
+    paths = simulate_nights(settings, out, console)
+    console.print(f"{len(paths)} nights of {settings.simulate.hours:g} h are in {out}.")
+
+
+def simulate_nights(settings: Settings, folder: Path, console: Console) -> list[Path]:
+    """Simulate on all cores with a progress bar; nights that are there are kept."""
+    from somnolens.jobs.cluster import progress
+    from somnolens.simulate.night import simulate_subject
+
+    folder.mkdir(parents=True, exist_ok=True)
+    n_subjects = settings.simulate.n_subjects
+    with (
+        progress(console, "Simulating nights", n_subjects) as advance,
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
+    ):
+        tasks = [pool.submit(simulate_subject, index, settings.simulate, folder) for index in range(n_subjects)]
+        for task in as_completed(tasks):
+            advance(note=task.result().name)
+    return sorted(task.result() for task in tasks)
+
+
+@app.command()
+def inspect(recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or BDF files")]) -> None:
+    """Tell what a recording holds, what of it can be drawn, and what is missing."""
+    from somnolens.read.inspection import inspect_recording
+
+    console = Console()
+    for path in recordings:
+        _print_inspection(console, inspect_recording(path))
+
+
+def _print_inspection(console: Console, facts) -> None:
+    start = f", from {facts.start:%H:%M:%S}" if facts.start else ""
+    console.print(f"\n[bold]{facts.name}[/]: {facts.duration_s / 3600:.2f} h, {facts.n_epochs} epochs{start}")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("signal", "unit", "rate", "drawn as"):
+        table.add_column(heading)
+    for signal in facts.signals:
+        table.add_row(signal.name, signal.unit, f"{signal.sampling_rate_hz:g} Hz", signal.drawn_as or "-")
+    console.print(table)
+    for derivation in facts.derivations:
+        mark = "[green]drawn[/]  " if derivation.parts else "[red]missing[/]"
+        console.print(f"  {mark} {derivation.name}: {derivation.reason}", highlight=False)
+    for line in (facts.problem, *facts.notes):
+        if line:
+            console.print(f"  [yellow]note[/]    {line}", highlight=False)
+
+
+@app.command()
+def score(
+    recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or BDF files")],
+    out: Annotated[Path, typer.Option("--out", help="folder of the results")] = Path("scored"),
+    adapter: Annotated[str, typer.Option(help="adapter folder, or 'embedded'")] = "embedded",
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Score recordings in this process: hypnogram, five probabilities per epoch, figure."""
+    from somnolens.score.engine import load_engine
+
+    console = Console()
+    settings = read_settings(config, overrides).score
+    with console.status("Loading the model"):
+        engine = load_engine(adapter, settings.sequence_step)
+    failed = [path for path in recordings if not _score_one(path, engine, settings.batch_size, out, console)]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _score_one(path: Path, engine, batch_size: int, out: Path, console: Console) -> bool:
+    from somnolens.jobs.cluster import make_progress
+    from somnolens.report.night import write_night
+    from somnolens.score.night import score_recording
+
+    with make_progress(console) as bars:
+        task = bars.add_task(path.name, total=None, note="")
+        try:
+            scored = score_recording(
+                path, engine, batch_size, lambda done, total: bars.update(task, completed=done, total=total)
+            )
+        except SomnolensError as error:
+            bars.remove_task(task)
+            console.print(f"[bold red]{error.kind}:[/] {error}", highlight=False, soft_wrap=True)
+            return False
+    write_night(scored, out, path.stem)
+    counts = ", ".join(f"{n} {stage}" for stage, n in scored.hypnogram.counts().items() if n)
+    console.print(f"{counts} epochs. Figure, tables and JSON: {out / path.stem}.*", highlight=False)
+    for note in scored.hypnogram.notes:
+        console.print(f"  [yellow]note[/] {note}", highlight=False)
+    return True
+
+
+@app.command()
+def serve(
+    adapter: Annotated[str, typer.Option(help="adapter folder, or 'embedded'")] = "embedded",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Serve an adapter on this machine until Ctrl-C."""
+    from somnolens.jobs.serve_adapter import serve_until_stopped
+
+    settings = read_settings(config, [*overrides, f"serve.adapter={adapter}"])
+    serve_until_stopped(settings.serve, port)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder that run folders are made in")] = Path(".demo"),
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Simulate, build, search, train, evaluate, serve and score, end to end, on this machine."""
+    from somnolens.jobs.run_demo import run_demo
+
+    run_demo(out, read_settings(config, overrides))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""One training run on Ray Train: the loop on several workers, with checkpoints that outlive them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import torch
+from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from somnolens.config import Settings
+from somnolens.dataset.manifest import open_dataset
+from somnolens.errors import SomnolensError
+from somnolens.model.adapters import attach_lora, copy_adapter, make_card, prepare_looker, write_card
+from somnolens.train.features import load_training_rows
+from somnolens.train.loop import STATE_FILE, Crew, run_training
+
+OBJECTIVE = "kappa"
+"""What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
+
+
+def build_trainer(
+    settings: Settings, dataset: Path, cache: Path, storage: Path, name: str, callbacks: Sequence[Any] = ()
+) -> TorchTrainer:
+    """A trainer ready to `fit`.
+
+    Parameters
+    ----------
+    settings : Settings
+    dataset : Path
+        Dataset folder, at the same path on every node.
+    cache : Path
+        Folder of cached vision features; used where the settings allow it.
+    storage : Path
+        Folder of all runs. A run of the same name is gone on with, not begun again.
+    name : str
+    callbacks : sequence of ray.train.UserCallback
+    """
+    train = settings.train
+    resources = {"CPU": train.cpus_per_worker} | ({"GPU": train.gpus_per_worker} if train.gpus_per_worker else {})
+    return TorchTrainer(
+        train_on_worker,
+        train_loop_config={
+            "settings": settings.model_dump(mode="json"),
+            "dataset": str(dataset.resolve()),
+            "cache": str(cache.resolve()),
+        },
+        scaling_config=ScalingConfig(
+            num_workers=train.n_workers, use_gpu=train.gpus_per_worker > 0, resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(storage.resolve()),
+            failure_config=FailureConfig(max_failures=train.max_failures),
+            checkpoint_config=CheckpointConfig(
+                num_to_keep=train.checkpoints_to_keep,
+                checkpoint_score_attribute=OBJECTIVE,
+                checkpoint_score_order="max",
+            ),
+            callbacks=list(callbacks),
+        ),
+    )
+
+
+def train_adapter(
+    settings: Settings, dataset: Path, run: Path, callbacks: Sequence[Any] = ()
+) -> tuple[Path, dict[str, Any]]:
+    """Train one adapter; the checkpoint with the best validation kappa becomes `run/adapter`.
+
+    Returns
+    -------
+    folder, metrics
+        The adapter folder, and what was reported with its checkpoint.
+    """
+    result = build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks).fit()
+    best = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
+    return keep_checkpoint(Path(best[0].path), run / "adapter"), best[1]
+
+
+def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
+    """Copy a checkpoint as an adapter folder, without the state to resume from."""
+    copy_adapter(checkpoint, folder)
+    (folder / STATE_FILE).unlink(missing_ok=True)
+    return folder
+
+
+def train_on_worker(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs.
+
+    Every worker reports at every validation; the first one's report carries the checkpoint, a PEFT
+    folder with the state to go on from. Its name is the step, so that a retry writes over it.
+    """
+    settings = Settings.model_validate(config["settings"])
+    context = ray.train.get_context()
+    crew = Crew(context.get_world_rank(), context.get_world_size())
+    torch.manual_seed(settings.train.seed)
+    torch.set_num_threads(max(1, int(settings.train.cpus_per_worker)))
+    dataset = open_dataset(Path(config["dataset"]))
+    rows, validation = load_training_rows(settings, dataset, Path(config["cache"]))
+    looker = prepare_looker(settings, dataset.style)
+    attach_lora(looker, settings.train)
+    card = make_card(settings, dataset.style, dataset.summary)
+
+    def report(figures: dict[str, Any], save: Callable[[Path], None]) -> None:
+        name = f"step_{figures['step']:06d}"
+        if crew.rank:
+            ray.train.report(figures, checkpoint_dir_name=name)
+            return
+        with TemporaryDirectory() as folder:
+            save(Path(folder))
+            write_card(Path(folder), card)
+            ray.train.report(figures, ray.train.Checkpoint.from_directory(folder), checkpoint_dir_name=name)
+
+    checkpoint = ray.train.get_checkpoint()
+    run_training(looker, rows, validation, settings.train, report, _parallelise, crew, _localise(checkpoint))
+
+
+def _parallelise(module: torch.nn.Module) -> torch.nn.Module:
+    """Distributed data parallel where there is more than one worker; buffers are equal everywhere already."""
+    return ray.train.torch.prepare_model(module, parallel_strategy_kwargs={"broadcast_buffers": False})
+
+
+def _localise(checkpoint: ray.train.Checkpoint | None) -> Path | None:
+    return None if checkpoint is None else Path(checkpoint.to_directory())
+
+
+def explain_failure(error: BaseException) -> str:
+    """One sentence for a failed run: the library's own if one lies underneath, else what Ray says."""
+    causes = [error, *getattr(error, "worker_failures", {}).values()]
+    while causes:
+        cause = causes.pop(0)
+        if isinstance(cause, SomnolensError):
+            return str(cause)
+        causes += [inner for inner in (cause.__cause__, getattr(cause, "cause", None)) if inner is not None]
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}"
