@@ -1,7 +1,10 @@
 """What tests of several folders need."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REAL_PSG = Path(__file__).parents[1] / ".." / "shared" / "psg"
@@ -13,3 +16,74 @@ def psg_folder() -> Path:
     if not REAL_PSG.is_dir():
         pytest.skip("the real recordings of ../shared/psg are not here")
     return REAL_PSG
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real adapter on a real base model of the embedded shape, with random weights in both.
+
+    Its stages mean nothing and its probabilities differ from picture to picture, which is what a test
+    of the path from file to answer needs.
+    """
+    import torch
+    from somnolens.config import ModelSettings, Settings
+    from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_adapter
+    from somnolens.model.architecture import build_model, write_model
+    from somnolens.render.style import Style
+
+    folder = tmp_path_factory.mktemp("model")
+    write_model(*build_model(seed=0), folder / "base", {"weights": "random"})
+    settings = Settings(model=ModelSettings(base=str(folder / "base")))
+    style = Style(settings.render, settings.prepare)
+    looker = prepare_looker(settings, style)
+    attach_lora(looker, settings.train)
+    generator = torch.Generator().manual_seed(0)
+    for name, weights in looker.model.named_parameters():
+        if "lora_B" in name:
+            weights.data.normal_(0, 0.05, generator=generator)
+    stay_or_go = 0.8 * np.eye(5) + 0.2 / 5
+    card = make_card(
+        settings,
+        style,
+        dataset={"cohorts": ["simulated"], "fingerprint": "0123456789ab"},
+        metrics={"validation.night.kappa": 0.0},
+        sequence={"transitions": stay_or_go.tolist(), "shares": [0.2] * 5, "weight": 0.5},
+    )
+    write_adapter(folder / "adapter", looker.model, card)
+    return folder / "adapter"
+
+
+RAY_ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+"""Quiet, quick to see a lost worker, and nothing that waits for ever."""
+
+os.environ.update(RAY_ENVIRONMENT)  # Ray reads some of it when it is imported
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """One small cluster for all tests that need Ray, and for none of the others.
+
+    'local', so that a cluster that runs on this machine already is left alone. With the dashboard, without which
+    Ray never frees the workers of trials that were stopped early.
+    """
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=True,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=400_000_000,
+    )
+    yield
+    ray.shutdown()

@@ -1,0 +1,99 @@
+"""A scored night as the client wants it: JSON, CSV or a picture."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import Response
+from somnolens.aasm import STAGES
+from somnolens.model.adapters import locate_adapter
+from somnolens.provenance import fingerprint_files
+from somnolens.report.canvas import render_png
+from somnolens.report.exports import describe_hypnogram, write_csv
+from somnolens.report.plots import draw_night
+from somnolens.score.engine import NightReader
+from somnolens.score.night import ScoredNight, describe_reader
+from somnolens.serve.problems import UnavailableFormatError
+from somnolens.serve.schema import ModelCard, StagedNight
+
+Format = Literal["json", "csv", "png"]
+MEDIA_TYPES: dict[str, Format] = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "image/png": "png",
+    "application/*": "json",
+    "text/*": "csv",
+    "image/*": "png",
+    "*/*": "json",
+}
+
+
+def choose_format(named: Format | None, accept: str) -> Format:
+    """The format named in the query, else the best of the Accept header, else JSON.
+
+    Raises
+    ------
+    UnavailableFormatError
+
+    Examples
+    --------
+    >>> choose_format(None, "text/csv;q=0.5, image/png")
+    'png'
+    """
+    if named or not accept.strip():
+        return named or "json"
+    for media_type, _ in sorted(map(_read_range, accept.split(",")), key=lambda choice: -choice[1]):
+        if media_type in MEDIA_TYPES:
+            return MEDIA_TYPES[media_type]
+    raise UnavailableFormatError(
+        "None of the media types in the Accept header can be given. There are application/json, text/csv and image/png."
+    )
+
+
+def describe_night(night: ScoredNight) -> StagedNight:
+    """The answer in JSON. Of the start only the time of day is told: dates help to find out who slept."""
+    document = describe_hypnogram(night.hypnogram, night.flags, _hide_folder(night.made_by))
+    start_time = night.start.strftime("%H:%M:%S") if night.start else None
+    return StagedNight(**document, start_time=start_time, derivations=night.derivations)
+
+
+def write_night(night: ScoredNight, wanted: Literal["csv", "png"]) -> Response:
+    """The answer as a table or as a picture of hypnogram and hypnodensity."""
+    if wanted == "png":
+        return Response(render_png(draw_night(night.hypnogram, start=night.start)), media_type="image/png")
+    with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
+        path = Path(folder) / "hypnogram.csv"
+        write_csv(night.hypnogram, path, night.flags)
+        return Response(path.read_bytes(), media_type="text/csv")
+
+
+def describe_model(reader: NightReader, adapter: str) -> ModelCard:
+    """What the service scores with, without saying where it lies."""
+    style, folder = reader.style, locate_adapter(adapter)
+    return ModelCard(
+        adapter=adapter if adapter == "embedded" else folder.resolve().name,
+        adapter_fingerprint=fingerprint_files(sorted(folder.glob("adapter_model.*"))),
+        **_hide_folder(describe_reader(reader)),
+        derivations=list(style.derivations),
+        picture_px={"height": style.render.height_px, "width": style.render.width_px},
+        sampling_rate_hz=style.prepare.sampling_rate_hz,
+        stages=list(STAGES),
+        metrics=reader.card.metrics,
+    )
+
+
+def _read_range(text: str) -> tuple[str, float]:
+    """Media type and preference of one part of an Accept header."""
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    named = dict(parameter.partition("=")[::2] for parameter in parameters)
+    try:
+        return media_type, float(named.get("q", 1))
+    except ValueError:
+        return media_type, 0.0
+
+
+def _hide_folder(made_by: dict[str, Any]) -> dict[str, Any]:
+    """A base model in a local folder goes by the name of the folder: paths are the server's own business."""
+    base = made_by["base_model"]
+    name = Path(base["name"]).name if Path(base["name"]).is_absolute() else base["name"]
+    return made_by | {"base_model": base | {"name": name}}

@@ -1,0 +1,136 @@
+"""Dynamic batching whose unit is the picture, and which is fair to small requests.
+
+`ray.serve.batch` counts requests and serves them in the order of arrival: a single epoch would wait
+behind every picture of a night that came before it. Here each forward pass is shared out among all
+that wait, evenly, so that a single epoch is in the very next one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Look = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """One request: its pictures, how many of them have been looked at, and what was seen."""
+
+    pictures: np.ndarray
+    answer: asyncio.Future
+    n_done: int = 0
+    seen: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def n_left(self) -> int:
+        return len(self.pictures) - self.n_done
+
+
+class PictureBatcher:
+    """Gathers the pictures of all waiting requests into forward passes, one pass at a time.
+
+    Assumes one event loop. Nothing runs while nobody waits.
+
+    Parameters
+    ----------
+    look : callable
+        Blocking forward pass, ndarray of uint8 (n, height_px, width_px) to ndarray (n, 5); runs in a thread.
+    max_batch_size : int
+        Pictures in one pass.
+    wait_s : float
+        How long a pass that is not full waits for others.
+    report : callable
+        Gets the number of pictures of each pass.
+    """
+
+    def __init__(
+        self, look: Look, max_batch_size: int, wait_s: float, report: Callable[[int], None] = lambda n: None
+    ) -> None:
+        self._look, self._max_batch_size, self._wait_s, self._report = look, max_batch_size, wait_s, report
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._work: asyncio.Task | None = None
+
+    async def score(self, pictures: np.ndarray) -> np.ndarray:
+        """Probabilities, shape (n, 5), of pictures that share forward passes with those of other callers."""
+        assert len(pictures), "a request without pictures has no answer"
+        request = _Waiting(pictures, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._arrived.set()
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._work_off())
+        return await request.answer
+
+    async def _work_off(self) -> None:
+        while self._waiting:
+            await self._wait_for_more()
+            self._waiting = [request for request in self._waiting if not request.answer.done()]  # callers may leave
+            if self._waiting:
+                await self._pass(share_out([request.n_left for request in self._waiting], self._max_batch_size))
+
+    async def _wait_for_more(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_s
+        while sum(request.n_left for request in self._waiting) < self._max_batch_size:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), deadline - loop.time())
+            except TimeoutError:
+                return
+
+    async def _pass(self, shares: Sequence[int]) -> None:
+        """One forward pass; an error in it goes to those whose pictures were in it."""
+        requests = [request for request, share in zip(self._waiting, shares, strict=True) if share]
+        shares = [share for share in shares if share]
+        pictures = [r.pictures[r.n_done : r.n_done + share] for r, share in zip(requests, shares, strict=True)]
+        forward = asyncio.create_task(asyncio.to_thread(self._look, np.concatenate(pictures)))
+        await asyncio.wait([forward])
+        if error := forward.exception():
+            for request in requests:
+                _settle(request, error)
+        else:
+            self._report(sum(shares))
+            for request, seen in zip(requests, np.split(forward.result(), np.cumsum(shares)[:-1]), strict=True):
+                _note(request, seen)
+        self._waiting = [request for request in self._waiting if not request.answer.done()]
+
+
+def share_out(wanted: Sequence[int], room: int) -> list[int]:
+    """Places for each, of a room that may not do for all: even shares, and what the small leave to the large.
+
+    The first always gets a place, so that nobody waits for ever.
+
+    Examples
+    --------
+    >>> share_out([1000, 1, 4], 32)
+    [27, 1, 4]
+    >>> share_out([1000, 1, 1], 2)
+    [1, 1, 0]
+    """
+    shares = [1] + [0] * (len(wanted) - 1)
+    room -= 1
+    smallest_first = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    for n_before, index in enumerate(smallest_first):
+        even = -(-room // (len(wanted) - n_before))
+        more = min(wanted[index] - shares[index], even)
+        shares[index] += more
+        room -= more
+    return shares
+
+
+def _note(request: _Waiting, seen: np.ndarray) -> None:
+    request.seen.append(seen)
+    request.n_done += len(seen)
+    if not request.n_left:
+        _settle(request, np.concatenate(request.seen))
+
+
+def _settle(request: _Waiting, outcome: np.ndarray | BaseException) -> None:
+    if request.answer.done():
+        return
+    if isinstance(outcome, BaseException):
+        request.answer.set_exception(outcome)
+    else:
+        request.answer.set_result(outcome)

@@ -1,0 +1,83 @@
+"""Start and stop the service from Python: for the command line, the demo and the tests."""
+
+import logging
+import socket
+import time
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+from ray.serve.schema import LoggingConfig
+from somnolens.config import ServeSettings
+from somnolens.errors import ServiceError
+from somnolens.serve.app import build
+
+HOST: Final = "127.0.0.1"
+"""The service asks nobody who they are: whoever opens it to a network puts a gateway in front."""
+
+NAME: Final = "somnolens"
+START_TIMEOUT_S: Final = 180.0
+
+
+def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: float = START_TIMEOUT_S) -> str:
+    """Start the service on this machine and wait until a scorer has answered a forward pass.
+
+    Starts Ray where none runs. Ray's own sentences go to its log files, not to the screen.
+
+    Returns
+    -------
+    str
+        Address of the service, `http://127.0.0.1:8000`.
+
+    Raises
+    ------
+    AdapterError
+    ServiceError
+        Where the port is taken, or the service does not come up.
+    """
+    _check_port(port)
+    application = build(settings)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    quiet = LoggingConfig(encoding="JSON", log_level="INFO")
+    serve.start(proxy_location="HeadOnly", http_options=HTTPOptions(host=HOST, port=port), logging_config=quiet)
+    url = f"http://{HOST}:{port}"
+    try:
+        serve.run(application, name=NAME, route_prefix="/", logging_config=quiet)
+    except RuntimeError as error:
+        raise ServiceError(
+            f"The service did not start: {str(error).splitlines()[0]} "
+            "The files in logs/serve of the folder of the Ray session say more."
+        ) from None
+    _wait_until_ready(url, start_timeout_s)
+    return url
+
+
+def stop_service() -> None:
+    """Stop the service and its replicas; Ray goes on."""
+    serve.shutdown()
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ServiceError(f"Port {port} cannot be used: {error.strerror}. Name another with --port.") from None
+
+
+def _wait_until_ready(url: str, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=timeout_s).status_code == HTTPStatus.OK:
+                return
+        except httpx.TransportError:
+            pass  # the proxy is not up yet
+        time.sleep(0.2)
+    raise ServiceError(f"The service at {url} was not ready within {timeout_s:g} s. GET {url}/readyz says why.")

@@ -1,0 +1,103 @@
+"""From what was sent to a scored night: read, prepare, draw here; let a scorer look; finish here.
+
+The same functions as in training and batch scoring. Knows nothing of HTTP and nothing of Ray.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from somnolens.epochs import Epochs
+from somnolens.hypnogram import Hypnogram
+from somnolens.prepare.night import prepare_epochs
+from somnolens.read.montage import Montage
+from somnolens.recording import Recording
+from somnolens.render.raster import render_epochs
+from somnolens.score.engine import NightReader
+from somnolens.score.night import ScoredNight, finish_night, read_epochs
+
+Look = Callable[[np.ndarray], Awaitable[np.ndarray]]
+
+
+class Stager:
+    """Stages nights with a scorer that is elsewhere.
+
+    A night goes to it in chunks, a few at a time: memory stays small, drawing goes on while a chunk is
+    looked at, and all scorers work on one night.
+
+    Parameters
+    ----------
+    reader : NightReader
+    look : callable
+        Pictures, ndarray of uint8 (n, height_px, width_px), to probabilities, ndarray (n, 5).
+    chunk_size : int
+        Pictures sent at once.
+    chunks_at_once : int
+        Chunks of one night under way.
+    nights_at_once : int
+        Nights in memory; others wait. Epochs sent as numbers do not wait for nights.
+    """
+
+    def __init__(
+        self, reader: NightReader, look: Look, chunk_size: int, chunks_at_once: int, nights_at_once: int
+    ) -> None:
+        self.reader = reader
+        self._look, self._chunk_size, self._chunks_at_once = look, chunk_size, chunks_at_once
+        self._nights = asyncio.Semaphore(nights_at_once)
+
+    async def stage_recording(self, path: Path) -> ScoredNight:
+        """Stage a file; errors are those of `score_recording`."""
+        async with self._nights:
+            epochs, start = await asyncio.to_thread(read_epochs, path, self.reader.style)
+            return await self._stage(epochs, start)
+
+    async def stage_signals(self, recordings: Sequence[Recording], montage: Montage) -> ScoredNight:
+        """Stage recordings one by one, and join them to one answer."""
+        parts = await asyncio.to_thread(self._prepare, recordings, montage)
+        return join_nights(await asyncio.gather(*(self._stage(epochs, None) for epochs in parts)))
+
+    async def try_look(self) -> None:
+        """Have one empty picture looked at."""
+        await self._look(self.reader.style.background[None])
+
+    def _prepare(self, recordings: Sequence[Recording], montage: Montage) -> list[Epochs]:
+        settings = self.reader.style.prepare
+        return [prepare_epochs(one, montage, settings.sampling_rate_hz, settings.mains_hz) for one in recordings]
+
+    async def _stage(self, epochs: Epochs, start: datetime | None) -> ScoredNight:
+        room = asyncio.Semaphore(self._chunks_at_once)
+
+        async def look_at(first: int) -> np.ndarray:
+            async with room:
+                chunk = _slice(epochs, first, first + self._chunk_size)
+                return await self._look(await asyncio.to_thread(render_epochs, chunk, self.reader.style))
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                chunks = [tasks.create_task(look_at(first)) for first in range(0, len(epochs), self._chunk_size)]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        alone = np.concatenate([chunk.result() for chunk in chunks])
+        return await asyncio.to_thread(finish_night, epochs, self.reader, alone, start)
+
+
+def join_nights(nights: Sequence[ScoredNight]) -> ScoredNight:
+    """One answer for epochs that were staged apart; each note is told once."""
+    first = nights[0]
+    if len(nights) == 1:
+        return first
+    parts = [night.hypnogram for night in nights]
+    hypnogram = Hypnogram(
+        stages=tuple(stage for part in parts for stage in part.stages),
+        scorer=first.hypnogram.scorer,
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+    return replace(first, hypnogram=hypnogram, quality=np.concatenate([night.quality for night in nights]))
+
+
+def _slice(epochs: Epochs, first: int, last: int) -> Epochs:
+    return replace(epochs, signals_uv=epochs.signals_uv[first:last], quality=epochs.quality[first:last])

@@ -1,0 +1,154 @@
+"""The whole service on a small cluster, over HTTP; and its scorer alone, in this process."""
+
+import os
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import ray
+from ray import serve
+from ray.util.state import list_actors
+from somnolens.errors import AdapterError, ServiceError
+from somnolens.score.night import score_recording
+from somnolens.serve.app import Scorer
+from somnolens.serve.running import start_service, stop_service
+
+NAME = b"Doe Jane Secret"
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def service(ray_cluster, service_settings):
+    url = start_service(service_settings, find_free_port())
+    yield url
+    stop_service()
+
+
+@pytest.fixture(scope="module")
+def http(service):
+    with httpx.Client(base_url=service, timeout=120) as http:
+        yield http
+
+
+def plant_name(recording: bytes) -> bytes:
+    """Patient and recording fields of the header, filled with a name."""
+    return recording[:8] + NAME.ljust(80) + NAME.ljust(80) + recording[168:]
+
+
+def read_logs() -> bytes:
+    """Everything Ray has written to its log files in this session."""
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path())
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def test_the_scorer_scores_as_the_engine_does(service_settings, engine):
+    pictures = np.random.default_rng(0).integers(0, 100, (3, *engine.style.shape_px), dtype=np.uint8)
+    handle = serve.run(Scorer.bind(service_settings), name="scorer", _local_testing_mode=True)
+    answers = [handle.score.remote(pictures[:2]), handle.score.remote(pictures[2:])]
+    scored = np.concatenate([answer.result() for answer in answers])
+    np.testing.assert_allclose(scored, engine.score_pictures(pictures, 8), atol=1e-5)
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(service_settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ServiceError, match=r"Port \d+ cannot be used: Address already in use"):
+            start_service(service_settings, taken.getsockname()[1])
+
+
+def test_a_missing_adapter_is_told_before_anything_starts(service_settings, tmp_path):
+    with pytest.raises(AdapterError, match="There is no adapter folder"):
+        start_service(service_settings.model_copy(update={"adapter": str(tmp_path / "none")}), find_free_port())
+
+
+@pytest.mark.ray
+def test_a_night_over_http_is_staged_as_offline(http, night_path, engine):
+    offline = score_recording(night_path, engine, batch_size=8)
+    answer = http.post("/v1/nights", content=night_path.read_bytes())
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["stages"] == list(offline.hypnogram.stages)
+    np.testing.assert_allclose(answer.json()["probabilities"], offline.hypnogram.probabilities, atol=2e-5)
+    assert answer.json()["notes"] == list(offline.hypnogram.notes)
+
+
+@pytest.mark.ray
+def test_the_service_is_ready_and_says_what_it_is(http, engine):
+    assert http.get("/healthz").json() == {"status": "alive"}
+    assert http.get("/readyz").json() == {"status": "ready"}
+    assert http.get("/v1/model").json()["render_hash"] == engine.style.hash
+    assert http.get("/openapi.json").status_code == 200
+
+
+@pytest.mark.ray
+def test_bad_requests_get_sentences_and_the_service_goes_on(http, night_path, service_settings):
+    whole, too_large = night_path.read_bytes(), b"0" * (service_settings.max_upload_mb * 1_000_000 + 1)
+    npy = {"content-type": "application/x-npy"}
+    for options, status, sentence in [
+        ({"url": "/v1/nights", "content": b"garbage"}, 422, "upload.edf"),
+        ({"url": "/v1/nights", "content": b""}, 400, "The upload is empty"),
+        ({"url": "/v1/nights", "content": whole[:-50_000]}, 422, "is cut short"),
+        ({"url": "/v1/nights", "content": too_large}, 413, "larger than 8 MB"),
+        ({"url": "/v1/nights", "files": {"file": ("a.edf", too_large)}}, 413, "larger than 8 MB"),
+        ({"url": "/v1/epochs", "content": b"\x93NUMPY junk", "headers": npy}, 422, "not an npy file"),
+    ]:
+        answer = http.post(**options)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert sentence in answer.json()["detail"]
+    assert http.get("/readyz").status_code == 200
+
+
+@pytest.mark.ray
+def test_a_name_in_the_header_is_in_no_answer_and_no_log(http, night_path):
+    named = plant_name(night_path.read_bytes())
+    form = {"files": {"file": (f"{NAME.decode()}.edf", named)}}
+    answers = [
+        http.post("/v1/nights", content=named),
+        http.post("/v1/nights", **form),
+        http.post("/v1/nights", content=named, params={"format": "csv"}),
+        http.post("/v1/nights", content=named, params={"format": "png"}),
+        http.post("/v1/nights", content=named[:-50_000]),
+        http.post("/v1/nights", content=named[:200]),
+        http.post("/v1/nights", content=named.replace(b"uV  ", b"kV\xff ")),
+        http.post("/v1/epochs", content=named, headers={"content-type": "application/x-npy"}),
+    ]
+    assert [answer.status_code for answer in answers[:4]] == [200] * 4
+    said = b"".join(answer.content + str(answer.headers).encode() for answer in answers)
+    time.sleep(1)  # log files are written a moment later
+    logs = read_logs()
+    assert b"/v1/nights" in logs
+    for word in NAME.split():
+        assert word not in said + logs
+
+
+@pytest.mark.ray
+def test_a_single_epoch_does_not_wait_for_the_nights_before_it(http, night_path):
+    epoch = {"sampling_rate_hz": 100, "derivations": {"C4-M1": np.zeros((1, 3000)).tolist()}}
+    whole = night_path.read_bytes()
+    with ThreadPoolExecutor() as threads:
+        nights = [threads.submit(http.post, "/v1/nights", content=whole) for _ in range(4)]
+        time.sleep(0.5)
+        assert http.post("/v1/epochs", json=epoch).status_code == 200
+        assert not all(night.done() for night in nights)
+        assert [night.result().status_code for night in nights] == [200] * 4
+
+
+@pytest.mark.ray
+def test_a_night_survives_the_loss_of_its_scorer(http, night_path):
+    (scorer,) = list_actors(filters=[("class_name", "=", "ServeReplica:somnolens:Scorer"), ("state", "=", "ALIVE")])
+    whole = night_path.read_bytes()
+    with ThreadPoolExecutor() as threads:
+        nights = [threads.submit(http.post, "/v1/nights", content=whole) for _ in range(2)]
+        time.sleep(0.5)
+        os.kill(scorer.pid, signal.SIGKILL)
+        assert [night.result().status_code for night in nights] == [200, 200]
