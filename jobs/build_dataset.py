@@ -48,9 +48,12 @@ def describe(dataset: Dataset) -> str:
     """What was built and where, in two lines."""
     manifest = dataset.manifest
     parts = [f"{len(s)} subjects for {split}" for split, s in manifest["subjects"].items()]
-    failed = f" {manifest['n_failed']} nights failed: see {dataset.folder / 'failures.csv'}." * bool(manifest["n_failed"])
+    failed = f" {manifest['n_failed']} nights failed: see {dataset.folder / 'failures.csv'}." * bool(
+        manifest["n_failed"]
+    )
     n_epochs = sum(sum(counts.values()) for counts in manifest["epochs"].values())
-    return f"{n_epochs} epochs of {len(manifest['nights'])} nights ({', '.join(parts)}).{failed}\nThe dataset is in {dataset.folder}."
+    nights = f"{n_epochs} epochs of {len(manifest['nights'])} nights ({', '.join(parts)}).{failed}"
+    return f"{nights}\nThe dataset is in {dataset.folder}."
 
 
 if __name__ == "__main__":

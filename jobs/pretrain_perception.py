@@ -12,6 +12,7 @@ from typing import Annotated
 
 import torch
 import typer
+
 from somnolens.config import PrepareSettings, RenderSettings
 from somnolens.model.architecture import build_model, write_model
 from somnolens.provenance import describe_code, describe_hardware

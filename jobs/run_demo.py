@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from somnolens.config import Settings
+from somnolens.config import Settings, read_settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.hypnogram import Hypnogram
 from somnolens.jobs.build_dataset import build, describe
@@ -25,6 +25,9 @@ from somnolens.report.agreement import Agreement, measure_agreement, pool
 from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
 from somnolens.score.peers import score_with_yasa
 from somnolens.serve.running import start_service, stop_service
+
+CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
+"""What the demo changes of the default settings."""
 
 
 @dataclass
@@ -58,7 +61,9 @@ def run_demo(parent: Path, settings: Settings) -> Path:
         diary = Diary(console)
         nights, dataset = _make_data(diary, run, settings)
         agreement, yasa = _learn(diary, run, dataset, nights, settings)
-        scored = diary.do("Serve and score over HTTP", 1, run / "scored", lambda: _serve(run, dataset, nights, console))
+        scored = diary.do(
+            "Serve and score over HTTP", 1, run / "scored", lambda: _serve(run, dataset, nights, settings, console)
+        )
         minutes = (time.perf_counter() - started) / 60
         _write_metrics(run, agreement, yasa, minutes, diary.steps)
         _close(console, run, diary.steps, agreement, yasa, minutes, scored)
@@ -70,19 +75,19 @@ def _make_data(diary: Diary, run: Path, settings: Settings) -> tuple[Path, Datas
 
     nights, folder, n_nights = run / "nights", run / "dataset", settings.simulate.n_subjects
     diary.do("Simulate", n_nights, nights, lambda: simulate_nights(settings, nights, diary.console))
-    chosen = settings.model_copy(update={"dataset": settings.dataset.model_copy(update={"cohort": "simulated"})})
-    dataset = diary.do("Build the dataset", n_nights, folder, lambda: build(nights, folder, chosen, diary.console))
+    dataset = diary.do("Build the dataset", n_nights, folder, lambda: build(nights, folder, settings, diary.console))
     diary.console.print(describe(dataset))
     return nights, dataset
 
 
-def _learn(
-    diary: Diary, run: Path, dataset: Dataset, nights: Path, settings: Settings
-) -> tuple[Agreement, Agreement]:
+def _learn(diary: Diary, run: Path, dataset: Dataset, nights: Path, settings: Settings) -> tuple[Agreement, Agreement]:
     console, test = diary.console, dataset.nights("test")
     folder = make_run_folder(run, "search")
     found = diary.do(
-        "Search and train", len(dataset.nights("train")), folder, lambda: search(dataset.folder, folder, settings, console)
+        "Search and train",
+        len(dataset.nights("train")),
+        folder,
+        lambda: search(dataset.folder, folder, settings, console),
     )
     console.print(format_trials(found))
     out = make_run_folder(run, "evaluation")
@@ -112,13 +117,13 @@ def read_truth(nights: Path, name: str) -> Hypnogram:
     return read_hypnogram(nights / f"{name}-Hypnogram.edf")
 
 
-def _serve(run: Path, dataset: Dataset, nights: Path, console: Console) -> Path:
+def _serve(run: Path, dataset: Dataset, nights: Path, settings: Settings, console: Console) -> Path:
     """Serve the best adapter, post a held-out night to it, and save what it answers."""
     name = dataset.nights("test")[0]
     folder = run / "scored"
-    settings = Settings().serve.model_copy(update={"adapter": str((run / "search" / "adapter").resolve())})
+    served = settings.serve.model_copy(update={"adapter": str((run / "search" / "adapter").resolve())})
     with console.status("Starting the service"):
-        url = start_service(settings, port=0)
+        url = start_service(served, port=0)
     try:
         for kind in ("json", "csv", "png"):
             with console.status(f"POST {url}/v1/nights?format={kind}"):
@@ -170,10 +175,13 @@ def _close(
         ("start the service", f"somnolens serve --adapter {adapter}"),
         ("draw your own cohort", "python jobs/build_dataset.py FOLDER DATASET"),
         ("train on it", "python jobs/search_hyperparameters.py DATASET RUN"),
-        ("the same on a cluster", "ray job submit --working-dir . -- python jobs/search_hyperparameters.py DATASET RUN"),
+        (
+            "the same on a cluster",
+            "ray job submit --working-dir . -- python jobs/search_hyperparameters.py DATASET RUN",
+        ),
     ):
         console.print(f"  {what:26s} {command}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    run_demo(Path(".demo"), Settings())
+    run_demo(Path(".demo"), read_settings(CONFIG))

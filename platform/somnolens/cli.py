@@ -164,9 +164,9 @@ def demo(
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Simulate, build, search, train, evaluate, serve and score, end to end, on this machine."""
-    from somnolens.jobs.run_demo import run_demo
+    from somnolens.jobs.run_demo import CONFIG, run_demo
 
-    run_demo(out, read_settings(config, overrides))
+    run_demo(out, read_settings(config or CONFIG, overrides))
 
 
 if __name__ == "__main__":

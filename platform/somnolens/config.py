@@ -111,7 +111,9 @@ class TrainSettings(Section):
     lora_rank: Count = 16
     lora_alpha: Positive = 32.0
     lora_dropout: float = Field(0.0, ge=0, lt=1)
-    lora_targets: Literal["language", "language+merger", "language+merger+vision"] = "language+merger+vision"
+    lora_targets: Literal["language", "language+merger", "language+merger+vision"] = Field(
+        "language", description="where LoRA weights go; with 'language' alone, vision features are computed once"
+    )
     class_weighting: Literal["none", "sqrt", "balanced"] = Field(
         "sqrt", description="power of the inverse stage frequency"
     )

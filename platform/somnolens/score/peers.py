@@ -34,7 +34,9 @@ def score_with_yasa(path: Path) -> Hypnogram:
     chosen = _choose_signals(path)
     rate_hz = 100.0
     info = mne.create_info([kind for kind, _, _ in chosen], rate_hz, [kind for kind, _, _ in chosen], verbose="ERROR")
-    volts = [1e-6 * filter_and_resample(samples_uv, from_hz, rate_hz, np.ones_like) for _, samples_uv, from_hz in chosen]
+    volts = [
+        1e-6 * filter_and_resample(samples_uv, from_hz, rate_hz, np.ones_like) for _, samples_uv, from_hz in chosen
+    ]
     shortest = min(len(samples) for samples in volts)
     raw = mne.io.RawArray(np.stack([samples[:shortest] for samples in volts]), info, verbose="ERROR")
     kinds = {f"{kind}_name": kind for kind, _, _ in chosen}

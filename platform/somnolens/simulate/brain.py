@@ -21,7 +21,7 @@ TOPOGRAPHY = {
     #            F4    C4    O2    E1    E2
     "diffuse":  (0.70, 0.70, 0.70, 0.35, 0.35),
     "fast":     (1.00, 0.90, 0.70, 0.55, 0.55),
-    "alpha":    (0.28, 0.38, 1.00, 0.16, 0.16),
+    "alpha":    (0.16, 0.30, 1.00, 0.10, 0.10),
     "theta":    (0.90, 1.00, 0.75, 0.40, 0.40),
     "slow":     (1.00, 0.74, 0.40, 0.00, 0.00),
     "delta":    (0.80, 0.85, 0.75, 0.40, 0.40),
@@ -58,7 +58,7 @@ def make_sources(course: Course, rate_hz: float) -> dict[str, np.ndarray]:
 
 def make_background(course: Course, rate_hz: float, place_name: str) -> np.ndarray:
     """1/f background of one place, in microvolts."""
-    return _make_rhythm(course, rate_hz, "background", power_law(1.7), BACKGROUND_UV, place_name)
+    return _make_rhythm(course, rate_hz, "background", power_law(course.subject.tilt), BACKGROUND_UV, place_name)
 
 
 def spread(values: np.ndarray, rate_hz: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from somnolens.simulate.subject import Subject
 
 LEVELS = {
     #                      W     N1    N2    N3    R     log sd over time
-    "background":        (1.00, 0.85, 0.95, 1.05, 0.82, 0.10),
+    "background":        (1.00, 0.88, 0.95, 1.05, 0.86, 0.18),
     "fast":              (1.00, 0.72, 0.60, 0.45, 0.70, 0.20),
     "alpha":             (1.00, 0.30, 0.16, 0.10, 0.22, 0.30),
     "theta":             (0.55, 1.00, 0.95, 0.80, 0.95, 0.20),

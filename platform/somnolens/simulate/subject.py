@@ -22,6 +22,8 @@ class Subject:
         Seed the traits were drawn from.
     eeg_gain, fast_gain, theta_gain : float
         Size of the whole EEG, of its beta and of its theta activity.
+    tilt : float
+        Exponent of the 1/f background.
     alpha_hz, alpha_uv : float
         Posterior rhythm, root mean square at O2. One subject in eight has nearly none.
     spindle_hz, spindle_gain, spindle_rate : float
@@ -51,6 +53,7 @@ class Subject:
     eeg_gain: float
     fast_gain: float
     theta_gain: float
+    tilt: float
     alpha_hz: float
     alpha_uv: float
     spindle_hz: float
@@ -85,6 +88,7 @@ def _draw_brain(rng: np.random.Generator) -> dict[str, float]:
         "eeg_gain": _spread(rng, 0.16, 0.7, 1.45),
         "fast_gain": _spread(rng, 0.25, 0.5, 2.0),
         "theta_gain": _spread(rng, 0.18, 0.6, 1.5),
+        "tilt": float(np.clip(rng.normal(1.7, 0.25), 1.2, 2.2)),
         "alpha_hz": float(np.clip(rng.normal(9.8, 0.8), 8.2, 11.6)),
         "alpha_uv": 3.0 if rng.random() < 0.125 else 15 * _spread(rng, 0.3, 0.5, 1.8),
         "spindle_hz": float(np.clip(rng.normal(13.2, 0.7), 11.5, 15.0)),

@@ -192,6 +192,10 @@ class _Listener(Callback):
     def __init__(self, report: Report) -> None:
         self.report = report
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune keeps its callbacks on disk; a screen cannot go there."""
+        return {}
+
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
         self.report(trial.trial_id, result)
 
