@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import Response
+
 from somnolens.aasm import STAGES
 from somnolens.model.adapters import locate_adapter
 from somnolens.provenance import fingerprint_files

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+
 from somnolens import __version__
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError

@@ -12,6 +12,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
+
 from somnolens.config import ServeSettings
 from somnolens.score.engine import load_engine, load_reader
 from somnolens.serve.api import create_api

@@ -14,10 +14,11 @@ from typing import Self
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from somnolens.errors import AdapterError, BaseModelError, ServiceError, SomnolensError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from somnolens.errors import AdapterError, BaseModelError, ServiceError, SomnolensError
 
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger("ray.serve")

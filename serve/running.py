@@ -11,6 +11,7 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
+
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.app import build

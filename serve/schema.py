@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES, Stage
 
 _MADE_BY = {

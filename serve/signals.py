@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import ValidationError
+
 from somnolens.aasm import EPOCH_S, RECOMMENDED_DERIVATIONS
 from somnolens.read.montage import Montage, find_montage
 from somnolens.recording import Recording, Signal

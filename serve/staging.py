@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+
 from somnolens.epochs import Epochs
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs

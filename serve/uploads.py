@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import Request
-from somnolens.serve.problems import EmptyUploadError, RequestError, UploadTooLargeError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+
+from somnolens.serve.problems import EmptyUploadError, RequestError, UploadTooLargeError
 
 MB = 1_000_000
 WRITE_BYTES = 4 * MB

@@ -26,6 +26,7 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     of the path from file to answer needs.
     """
     import torch
+
     from somnolens.config import ModelSettings, Settings
     from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_adapter
     from somnolens.model.architecture import build_model, write_model

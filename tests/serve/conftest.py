@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.score.engine import Engine, load_engine, load_reader
 from somnolens.serve.api import create_api

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.edf import read_recording

@@ -9,11 +9,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.schema import ServeDeploySchema
+
 from somnolens.config import ServeSettings
 from somnolens.errors import AdapterError
 from somnolens.serve.app import build
 from somnolens.serve.running import HOST
-
 from tests.repository.tree import ROOT
 
 FILES = sorted((ROOT / "serve" / "config").glob("*.yaml"))

@@ -13,6 +13,7 @@ import pytest
 import ray
 from ray import serve
 from ray.util.state import list_actors
+
 from somnolens.errors import AdapterError, ServiceError
 from somnolens.score.night import score_recording
 from somnolens.serve.app import Scorer
@@ -145,7 +146,8 @@ def test_a_single_epoch_does_not_wait_for_the_nights_before_it(http, night_path)
 
 @pytest.mark.ray
 def test_a_night_survives_the_loss_of_its_scorer(http, night_path):
-    (scorer,) = list_actors(filters=[("class_name", "=", "ServeReplica:somnolens:Scorer"), ("state", "=", "ALIVE")])
+    chosen = [("class_name", "=", "ServeReplica:somnolens:Scorer"), ("state", "=", "ALIVE")]
+    (scorer,) = list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
     whole = night_path.read_bytes()
     with ThreadPoolExecutor() as threads:
         nights = [threads.submit(http.post, "/v1/nights", content=whole) for _ in range(2)]

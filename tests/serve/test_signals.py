@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from somnolens.errors import MissingDerivationError
 from somnolens.serve.problems import UnreadableSignalsError
 from somnolens.serve.signals import parse_json, parse_npy, read_npy
