@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from somnolens.config import ScoreSettings, read_settings
-from somnolens.errors import SomnolensError
+from somnolens.errors import describe_error
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.model.adapters import locate_adapter, read_card
@@ -94,9 +94,10 @@ class Scorer:
         night = row["night"]
         try:
             scored = score_recording(night.recording_path, self.engine, self.settings.batch_size)
-        except SomnolensError as error:
-            return {"night": night.night, "kind": error.kind, "error": str(error)}
-        write_night(scored, self.out, night.night)
+            write_night(scored, self.out, night.night)
+        except Exception as error:
+            kind, text = describe_error(error)
+            return {"night": night.night, "kind": kind, "error": text}
         return {"night": night.night, "kind": "", "error": ""}
 
 

@@ -4,6 +4,9 @@ Each message says what is wrong, with the value; what was looked for; what to do
 `assert` is for our own bugs.
 """
 
+import traceback
+from pathlib import Path
+
 
 class SomnolensError(Exception):
     """Base of every error a person can cause. `kind` names it in failures tables."""
@@ -55,3 +58,15 @@ class BaseModelError(SomnolensError):
 
 class ServiceError(SomnolensError):
     """The service did not start or did not answer."""
+
+
+def describe_error(error: Exception) -> tuple[str, str]:
+    """Kind and text of an error for a failures table.
+
+    An error that is not of our family is a bug: its place is told, its text is not, since it may quote
+    what identifies a person.
+    """
+    if isinstance(error, SomnolensError):
+        return error.kind, str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return "Bug", f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}. Please report it."

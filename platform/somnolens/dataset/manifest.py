@@ -23,6 +23,9 @@ from somnolens.render.style import Style
 
 MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE, REPORT_FILE = "dataset.json", "nights.csv", "failures.csv", "report.json"
 
+_KEYS = ("nights", "subjects", "epochs", "cohorts", "derivations", "fingerprint", "settings")
+"""What readers of a manifest rely on."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -82,12 +85,23 @@ def open_dataset(folder: Path) -> Dataset:
             f"{folder} is not a finished dataset: it has no {MANIFEST_FILE}. Build it with jobs/build_dataset.py; "
             "started again, it goes on where it stopped."
         )
-    manifest = json.loads(path.read_text())
+    manifest = _read_manifest(path)
     missing = [row["night"] for row in manifest["nights"] if not locate_shard(folder, row["night"]).is_file()]
     if missing:
         raise DatasetError(f"{folder} lacks the shards of {', '.join(missing)}. Run jobs/build_dataset.py again.")
     check_splits(manifest["nights"])
     return Dataset(folder, manifest)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        lacking = [key for key in _KEYS if key not in manifest]
+    except (ValueError, TypeError) as error:
+        raise DatasetError(f"{path} cannot be understood: {error}. Run jobs/build_dataset.py again.") from None
+    if lacking:
+        raise DatasetError(f"{path} cannot be understood: no {', '.join(lacking)}. Run jobs/build_dataset.py again.")
+    return manifest
 
 
 def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Settings, style: Style) -> Dataset:
@@ -160,7 +174,8 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
                 f"{folder} holds night {report.night} of another run, drawn or split otherwise. "
                 "Name a new folder, or repeat the settings of that run."
             )
-        reports.append(report)
+        if locate_shard(folder, report.night).is_file():
+            reports.append(report)
     return reports
 
 

@@ -2,7 +2,6 @@
 
 import io
 import time
-import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from somnolens.config import PrepareSettings
 from somnolens.epochs import QUALITY, Epochs
-from somnolens.errors import SomnolensError
+from somnolens.errors import describe_error
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import align, prepare_epochs
 from somnolens.provenance import write_bytes
@@ -71,20 +70,16 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardR
     """Read, prepare, render and write one night, whole or not at all.
 
     Whatever is wrong with the night becomes its report: a bad file neither stops the others nor
-    disappears. An error that is not of our family is a bug; its place is told, its text is not,
-    since it may quote a header.
+    disappears. A bug of ours becomes one too: see `errors.describe_error`.
     """
     started = time.perf_counter()
     about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
     try:
         epochs, hypnogram = read_night(night, style.prepare)
         write_bytes(locate_shard(dataset, night.night), encode_shard(night, split, style, epochs, hypnogram))
-    except SomnolensError as error:
-        return ShardReport(**about, kind=error.kind, error=str(error), seconds=_since(started))
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}. Please report it."
-        return ShardReport(**about, kind="Bug", error=text, seconds=_since(started))
+        kind, text = describe_error(error)
+        return ShardReport(**about, kind=kind, error=text, seconds=_since(started))
     return ShardReport(
         **about,
         n_epochs=len(epochs),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from somnolens.errors import DatasetError
+from somnolens.errors import DatasetError, SettingsError
 
 SPLITS = ("train", "validation", "test")
 
@@ -13,6 +13,11 @@ def split_subjects(subjects: Iterable[str], validation_share: float, test_share:
     """Assign each subject to one split.
 
     A share above 0 gets at least one subject where there are three or more.
+
+    Raises
+    ------
+    SettingsError
+        Where the two shares ask for more subjects than there are.
 
     Examples
     --------
@@ -25,6 +30,11 @@ def split_subjects(subjects: Iterable[str], validation_share: float, test_share:
     least = 1 if len(names) >= 3 else 0
     n_test = max(round(test_share * len(names)), least if test_share else 0)
     n_validation = max(round(validation_share * len(names)), least if validation_share else 0)
+    if n_test + n_validation > len(names):
+        raise SettingsError(
+            f"dataset.test_share = {test_share} and dataset.validation_share = {validation_share} ask for "
+            f"{n_test} and {n_validation} of {len(names)} subjects. Lower them, or add subjects."
+        )
     labels = ["test"] * n_test + ["validation"] * n_validation
     labels += ["train"] * (len(names) - len(labels))
     return {names[place]: label for place, label in zip(order, labels, strict=True)}

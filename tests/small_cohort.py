@@ -1,0 +1,70 @@
+"""A few short nights on disk, and the settings that go with them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from somnolens.config import Settings, read_settings
+from somnolens.dataset.manifest import Dataset, write_manifest, write_report
+from somnolens.dataset.rows import build_shard
+from somnolens.dataset.splits import split_subjects
+from somnolens.hypnogram import Hypnogram
+from somnolens.read.cohorts import find_nights
+from somnolens.recording import Recording
+from somnolens.render.style import Style
+from somnolens.simulate.night import simulate_night
+from somnolens.simulate.subject import draw_subject
+from somnolens.simulate.writing import write_hypnogram, write_recording
+
+STAGES = ("W", "N1", "N2", "N3", "R", "UNSCORED", "N2", "W")
+"""What the scorer of every small night wrote: each stage, and an epoch nobody scored."""
+
+N_EPOCHS = len(STAGES)
+
+SETTINGS = (
+    "dataset.cohort=simulated",
+    "train.passes=2",
+    "train.batch_size=8",
+    "train.lora_rank=4",
+    "score.batch_size=8",
+)
+"""As `--set` takes them."""
+
+
+def write_small_cohort(folder: Path, n_subjects: int) -> Path:
+    """Write short simulated nights, all of one signal, under different names."""
+    recording, _ = simulate_night(draw_subject(3), hours=N_EPOCHS / 120, seed=3)
+    for number in range(1, n_subjects + 1):
+        write_small_night(recording, folder, f"SIM{number:03d}")
+    return folder
+
+
+def write_small_night(recording: Recording, folder: Path, name: str) -> Path:
+    """Write one night and its scoring; the path of its recording is returned."""
+    path = folder / f"{name}-PSG.edf"
+    write_hypnogram(Hypnogram(STAGES), folder / f"{name}-Hypnogram.edf", recording.start)
+    write_recording(recording, path)
+    return path
+
+
+def small_settings(base: Path | str, *more: str) -> Settings:
+    """Settings of short runs on a base model folder."""
+    return read_settings(overrides=[*SETTINGS, f"model.base={base}", *more])
+
+
+def build_without_ray(nights: Path, folder: Path, settings: Settings) -> Dataset:
+    """What `build_dataset` does, one night after the other in this process."""
+    style = Style(settings.render, settings.prepare)
+    found = find_nights(nights, settings.dataset.cohort)
+    shares = settings.dataset.validation_share, settings.dataset.test_share
+    splits = split_subjects((night.subject for night in found), *shares, settings.dataset.split_seed)
+    reports = []
+    for night in found:
+        reports.append(replace(build_shard(night, splits[night.subject], style, folder), seconds=0.0))
+        write_report(folder, reports[-1], style.hash)
+    return write_manifest(folder, reports, settings, style)
+
+
+def read_outputs(folder: Path) -> dict[str, bytes]:
+    """Shards and manifest of a dataset folder; what tells the time is left out."""
+    kept = [folder / "dataset.json", *folder.glob("shards/*/*.parquet")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
