@@ -1,4 +1,4 @@
-"""Arguments that every job takes, and how a job ends."""
+"""Arguments that commands and jobs take, and how they end."""
 
 import sys
 from collections.abc import Callable
@@ -13,13 +13,26 @@ from somnolens.errors import SomnolensError
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
 Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]
 
+STOPPED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
+
 
 def run_job(main: Callable[..., None]) -> None:
-    """Run a job's main function; what a person can cause ends it with one sentence and exit code 1."""
+    """Run a job's main function as a command."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
+    run_command(app)
+
+
+def run_command(app: typer.Typer) -> None:
+    """Run a command; what a person can cause ends it with one sentence and exit code 1, Ctrl-C with 130."""
+    console = Console(stderr=True, soft_wrap=True)
     try:
         app()
     except SomnolensError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]{error.kind}:[/] {error}", highlight=False)
+        console.print(f"[bold red]{error.kind}:[/]", error, highlight=False, markup=True)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == STOPPED:
+            console.print("Stopped. What was finished is kept.")
+        raise

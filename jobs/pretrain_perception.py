@@ -1,8 +1,9 @@
 """Pre-train the embedded base model on waveform perception and write it as a model folder.
 
-    python jobs/pretrain_perception.py OUT [--steps 1700] [--batch-size 16] [--seed 2024]
+    python jobs/pretrain_perception.py OUT [--steps 1700] [--stop-at 1700] [--batch-size 16] [--seed 2024]
 
-The weights in the package were made by this job. It sees waves, never a sleep stage.
+The weights in the package were made by this job; EXPERIMENTS.md has the command and the curve. It
+sees waves, never a sleep stage.
 """
 
 import json
@@ -23,11 +24,12 @@ from somnolens.train.perception import PerceptionPlan, pretrain_perception
 def main(
     out: Annotated[Path, typer.Argument(help="folder of the new model")],
     steps: Annotated[int, typer.Option(min=1)] = PerceptionPlan.n_steps,
+    stop_at: Annotated[int | None, typer.Option(min=1, help="end here, on the schedule of --steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = PerceptionPlan.batch_size,
     seed: Annotated[int, typer.Option(min=0)] = PerceptionPlan.seed,
 ) -> None:
     """Pre-train the embedded base model on pictures of waves."""
-    plan = replace(PerceptionPlan(), n_steps=steps, batch_size=batch_size, seed=seed)
+    plan = replace(PerceptionPlan(), n_steps=steps, stop_at=stop_at or steps, batch_size=batch_size, seed=seed)
     style = Style(RenderSettings(), PrepareSettings())
     model, tokenizer = build_model(seed)
     model.to("cuda" if torch.cuda.is_available() else "cpu")

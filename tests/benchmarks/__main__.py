@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+
 from somnolens.errors import SettingsError, SomnolensError
 from somnolens.provenance import describe_hardware
-
 from tests.benchmarks.results import (
     Row,
     complete_row,

@@ -16,6 +16,7 @@ from scipy import signal
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
+
 from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.config import SimulateSettings
 from somnolens.recording import Recording, Signal

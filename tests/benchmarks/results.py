@@ -9,6 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+
 from somnolens import provenance
 from somnolens.errors import SettingsError
 

@@ -1,8 +1,8 @@
 """Benchmark rows: bars are read as written, rows are kept by name, the README's table is made from them."""
 
 import pytest
-from somnolens.errors import SettingsError
 
+from somnolens.errors import SettingsError
 from tests.benchmarks.results import (
     BEGIN,
     END,

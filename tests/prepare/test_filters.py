@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import signal
+
 from somnolens.aasm import FILTER_BAND_HZ
 from somnolens.prepare.filters import find_mains, respond
 from somnolens.prepare.resample import filter_and_resample

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.epochs import CLIPPED, DETACHED, FLAT, GOOD, MISSING, NOT_A_NUMBER, Epochs
 from somnolens.errors import MismatchedHypnogramError, UnreadableRecordingError

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from somnolens.errors import EmptyCohortError, SettingsError
 from somnolens.read.cohorts import find_nights, list_cohorts
 

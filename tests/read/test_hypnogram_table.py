@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from somnolens.aasm import STAGES, UNSCORED
 from somnolens.errors import UnreadableHypnogramError
 from somnolens.read.runs import Run, cut_runs

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from somnolens.errors import UnreadableRecordingError
 from somnolens.read.inspection import inspect_recording
 from somnolens.read.night import read_drawn

@@ -1,6 +1,7 @@
 """What labels of public cohorts say."""
 
 import pytest
+
 from somnolens.read.labels import Lead, parse_label
 from somnolens.read.units import is_voltage, microvolts_per_unit
 

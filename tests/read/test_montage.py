@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.errors import MissingDerivationError, SettingsError
 from somnolens.read.montage import find_montage

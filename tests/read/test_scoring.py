@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mne
 import pytest
+
 from somnolens.errors import UnreadableHypnogramError
 from somnolens.read.scoring import read_hypnogram
 

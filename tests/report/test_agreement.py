@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
+
 from somnolens.aasm import STAGES
 from somnolens.errors import MismatchedHypnogramError
 from somnolens.hypnogram import Hypnogram

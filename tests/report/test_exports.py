@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from somnolens.epochs import CLIPPED, DETACHED, MISSING, Epochs
 from somnolens.errors import UnreadableHypnogramError
 from somnolens.hypnogram import Hypnogram

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+
 from somnolens.aasm import STAGES
 from somnolens.report.palette import STAGE_COLOURS
 

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
+
 from somnolens.hypnogram import Hypnogram
 from somnolens.report.agreement import measure_agreement
 from somnolens.report.canvas import render_png, write_figure

@@ -1,8 +1,8 @@
 """Each setting has one default, and every settings file we ship can be used."""
 
 import pytest
-from somnolens.config import Section, Settings, read_settings
 
+from somnolens.config import Section, Settings, read_settings
 from tests.repository.tree import ROOT, list_files
 
 SECTIONS = {name: field.annotation for name, field in Settings.model_fields.items()}

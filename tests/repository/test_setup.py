@@ -5,8 +5,8 @@ import re
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from somnolens import __version__
 
+from somnolens import __version__
 from tests.repository.tree import PYPROJECT, ROOT
 
 PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]

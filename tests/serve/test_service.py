@@ -22,15 +22,9 @@ from somnolens.serve.running import start_service, stop_service
 NAME = b"Doe Jane Secret"
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def service(ray_cluster, service_settings):
-    url = start_service(service_settings, find_free_port())
+    url = start_service(service_settings, port=0)
     yield url
     stop_service()
 
@@ -70,7 +64,7 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(service_settings):
 
 def test_a_missing_adapter_is_told_before_anything_starts(service_settings, tmp_path):
     with pytest.raises(AdapterError, match="There is no adapter folder"):
-        start_service(service_settings.model_copy(update={"adapter": str(tmp_path / "none")}), find_free_port())
+        start_service(service_settings.model_copy(update={"adapter": str(tmp_path / "none")}), port=0)
 
 
 @pytest.mark.ray

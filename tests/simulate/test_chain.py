@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from somnolens.aasm import STAGES
 from somnolens.simulate.chain import N3, R, W, draw_stages, load_chain
 from somnolens.simulate.fitting import cut_bouts, fit_chain, read_night, summarise

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import signal
+
 from somnolens.aasm import SLOW_WAVE_SHARE, SLOW_WAVE_UV, STAGES
 from somnolens.config import SimulateSettings
 from somnolens.simulate.chain import N1, N2, N3, R, W

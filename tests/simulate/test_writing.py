@@ -3,6 +3,7 @@ import mne
 import numpy as np
 import pyedflib
 import pytest
+
 from somnolens.hypnogram import Hypnogram
 from somnolens.simulate.night import simulate_night
 from somnolens.simulate.subject import draw_subject

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from somnolens.prepare.cut import cut_epochs
 from somnolens.prepare.filters import respond
 from somnolens.prepare.night import prepare_epochs

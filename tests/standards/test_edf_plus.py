@@ -4,6 +4,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+
 from somnolens.errors import UnreadableRecordingError
 from somnolens.read.edf import read_facts, read_recording
 from somnolens.read.edf_annotations import Annotation, parse_tals, read_annotations

@@ -33,6 +33,7 @@ class PerceptionPlan:
     """How long and how hard to train; the defaults made the weights in the package."""
 
     n_steps: int = 1700
+    stop_at: int = 1700
     batch_size: int = 16
     n_questions: int = 5
     learning_rate: float = 1e-3
@@ -95,7 +96,7 @@ def pretrain_perception(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_then_cool(step, plan))
     tally, started = _Tally(), time.monotonic()
     model.train()
-    for step, (pictures, tokens, kinds) in zip(range(1, plan.n_steps + 1), loader, strict=False):
+    for step, (pictures, tokens, kinds) in zip(range(1, plan.stop_at + 1), loader, strict=False):
         logits, answers = ask(pictures, tokens)
         loss = functional.cross_entropy(logits, answers)
         optimiser.zero_grad()
@@ -104,7 +105,7 @@ def pretrain_perception(
         optimiser.step()
         schedule.step()
         tally.add(kinds, (logits.argmax(-1) == answers).tolist(), loss.item())
-        if step % report_every == 0 or step == plan.n_steps:
+        if step % report_every == 0 or step == plan.stop_at:
             n_pictures = step * plan.batch_size
             pace = n_pictures / (time.monotonic() - started)
             report({"step": step, "pictures": n_pictures, "pictures_per_s": round(pace, 1)} | tally.close())

@@ -1,0 +1,84 @@
+"""Our raster against a plain matplotlib figure of the same epochs, on one core, in one run."""
+
+import io
+import time
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from somnolens.config import PrepareSettings, RenderSettings, SimulateSettings
+from somnolens.prepare.night import prepare_epochs
+from somnolens.read.montage import find_montage
+from somnolens.render.png import encode_png
+from somnolens.render.raster import render_signals
+from somnolens.render.style import Style
+from somnolens.simulate.night import simulate_night, subject_seed
+from somnolens.simulate.subject import draw_subject
+
+STYLE = Style(RenderSettings(), PrepareSettings())
+N_MATPLOTLIB = 20
+
+
+def measure() -> list[dict]:
+    """Rows of the benchmark table."""
+    signals_uv = prepare_night()
+    present = np.ones(len(STYLE.derivations), bool)
+    render_signals(signals_uv[:1], present, STYLE)  # compiles
+    draw_with_matplotlib(signals_uv[0])
+    ours_s = time_per_epoch(lambda some: draw_with_ours(some, present), signals_uv)
+    theirs_s = time_per_epoch(lambda some: [draw_with_matplotlib(one) for one in some], signals_uv[:N_MATPLOTLIB])
+    return [
+        {
+            "name": "render.ratio_matplotlib",
+            "value": theirs_s / ours_s,
+            "unit": "times",
+            "ratio_to": "matplotlib figure and savefig, same size",
+            "higher_is_better": True,
+            "bar": ">=100",
+        },
+        {
+            "name": "render.epochs_per_s",
+            "value": 1 / ours_s,
+            "unit": "epochs/s of one core, PNG included",
+            "higher_is_better": True,
+            "bar": None,
+        },
+    ]
+
+
+def prepare_night() -> np.ndarray:
+    """Prepared signals of a simulated hour, shape (120, 6, 3000)."""
+    seed = subject_seed(0, SimulateSettings(seed=11))
+    recording, _ = simulate_night(draw_subject(seed), 1.0, seed)
+    return prepare_epochs(recording, find_montage(recording)).signals_uv
+
+
+def time_per_epoch(work: Callable[[np.ndarray], object], signals_uv: np.ndarray, n_times: int = 5) -> float:
+    """Seconds of processor time for an epoch, the best of a few goes."""
+    best = np.inf
+    for _ in range(n_times):
+        started = time.process_time()
+        work(signals_uv)
+        best = min(best, time.process_time() - started)
+    return best / len(signals_uv)
+
+
+def draw_with_ours(signals_uv: np.ndarray, present: np.ndarray) -> list[bytes]:
+    return [encode_png(picture, STYLE.palette) for picture in render_signals(signals_uv, present, STYLE)]
+
+
+def draw_with_matplotlib(signals_uv: np.ndarray) -> bytes:
+    """What a person would write first: one figure, six lines, savefig."""
+    height, width = STYLE.shape_px
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 30), ylim=(height, 0))
+    axes.axis("off")
+    time_s = np.arange(signals_uv.shape[1]) / 100
+    for samples_uv, (top, band_height), scale in zip(signals_uv, STYLE.bands_px, STYLE.uv_per_px, strict=True):
+        axes.plot(time_s, top + band_height / 2 - samples_uv / scale, linewidth=0.6)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()

@@ -1,0 +1,27 @@
+"""A tiny real model for the tests of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from somnolens.config import ModelSettings, Settings
+from somnolens.model.architecture import build_model, write_model
+from somnolens.render.style import Style
+
+
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded architecture with random weights, saved as a hub model is."""
+    folder = tmp_path_factory.mktemp("base")
+    write_model(*build_model(seed=1), folder, {"weights": "random"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(base_folder: Path) -> Settings:
+    return Settings(model=ModelSettings(base=str(base_folder)))
+
+
+@pytest.fixture(scope="session")
+def style(settings: Settings) -> Style:
+    return Style(settings.render, settings.prepare)

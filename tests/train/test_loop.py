@@ -1,0 +1,100 @@
+"""The training loop: it learns, repeats itself, and goes on where it stopped."""
+
+import numpy as np
+import pytest
+import torch
+
+from somnolens.config import TrainSettings
+from somnolens.errors import SettingsError
+from somnolens.train.loop import Crew, measure_stages, run_training, score_rows
+
+
+def train(looker, rows, settings: TrainSettings, folder=None, stop_at=None, resume=None):
+    """Run and return the reports; save each to a folder, and stop after one of them where asked."""
+    reports = []
+
+    def report(figures, save):
+        reports.append(figures)
+        if folder is not None:
+            target = folder / f"step_{figures['step']}"
+            target.mkdir(parents=True)
+            save(target)
+        if figures["step"] == stop_at:
+            raise KeyboardInterrupt
+
+    try:
+        run_training(looker, rows, rows, settings, report, resume=resume)
+    except KeyboardInterrupt:
+        assert stop_at is not None
+    return reports
+
+
+def weights_of(looker) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in looker.named_parameters() if p.requires_grad}
+
+
+def test_training_lowers_the_loss(make_looker, rows, settings):
+    longer = settings.train.model_copy(update={"passes": 6})
+    reports = train(make_looker(), rows, longer)
+    assert reports[-1]["loss"] < 0.7 * reports[0]["loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(make_looker, rows, settings):
+    lookers = [make_looker(), make_looker()]
+    for looker in lookers:
+        train(looker, rows, settings.train)
+    first, second = map(weights_of, lookers)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker, rows, settings, tmp_path):
+    whole, stopped, resumed = make_looker(), make_looker(), make_looker()
+    train(whole, rows, settings.train)
+    reports = train(stopped, rows, settings.train, tmp_path, stop_at=3)
+    assert [r["step"] for r in reports] == [3]
+    rest = train(resumed, rows, settings.train, resume=tmp_path / "step_3")
+    assert [r["step"] for r in rest] == [6]
+    expected, got = weights_of(whole), weights_of(resumed)
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], rtol=0, atol=0)
+
+
+def test_a_finished_run_has_nothing_left_to_do(make_looker, rows, settings, tmp_path):
+    train(make_looker(), rows, settings.train, tmp_path)
+    assert train(make_looker(), rows, settings.train, resume=tmp_path / "step_6") == []
+
+
+def test_a_batch_that_the_workers_cannot_share_is_refused(make_looker, rows, settings):
+    with pytest.raises(SettingsError, match=r"train.batch_size = 8 cannot be shared by train.n_workers = 3"):
+        run_training(make_looker(), rows, rows, settings.train, lambda *_: None, crew=Crew(0, 3))
+
+
+def test_the_parts_of_two_workers_make_the_gradient_of_one(make_looker, rows, settings):
+    """What distributed data parallel averages is what a single process computes."""
+    looker, places = make_looker(), np.arange(8)
+    for name, p in looker.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.02, generator=torch.Generator().manual_seed(1))
+    codes = torch.from_numpy(rows.codes)
+
+    def gradient(part):
+        looker.zero_grad()
+        logits = looker(rows.take(part))
+        torch.nn.functional.cross_entropy(logits, codes[part]).backward()
+        return torch.cat([p.grad.flatten() for p in looker.parameters() if p.requires_grad])
+
+    halves = (gradient(places[0::2]) + gradient(places[1::2])) / 2
+    torch.testing.assert_close(halves, gradient(places), atol=1e-5, rtol=1e-3)
+
+
+def test_scoring_rows_gives_probabilities(make_looker, rows):
+    probabilities = score_rows(make_looker(), rows, np.arange(5))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_figures_are_those_worked_out_by_hand():
+    truth, named = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
+    figures = measure_stages(truth, named, 5)
+    assert figures["accuracy"] == 0.75
+    assert figures["kappa"] == pytest.approx(0.5)
+    assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 5)

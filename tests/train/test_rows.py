@@ -1,0 +1,51 @@
+"""Which rows are shown when, and how much they count."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from somnolens.train.rows import Rows, plan_batches, spread_evenly, weigh_stages
+
+
+@given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 5))
+def test_every_row_is_shown_once_in_a_pass(n_rows, batch_size, n_pass):
+    batches = list(plan_batches(n_rows, batch_size, 7, n_pass))
+    assert {len(batch) for batch in batches} == {batch_size}
+    shown = np.concatenate(batches)[:n_rows]
+    assert sorted(shown) == list(range(n_rows))
+
+
+def test_each_pass_has_an_order_of_its_own_that_the_seed_repeats():
+    first, again, second = (next(plan_batches(100, 32, 7, n_pass)) for n_pass in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != second).any()
+
+
+def test_weights_are_the_root_of_the_inverse_frequency_with_mean_one():
+    weights, shares = weigh_stages(np.array([0] * 80 + [1] * 20), "sqrt")
+    assert weights[1] / weights[0] == pytest.approx(2)
+    assert 0.8 * weights[0] + 0.2 * weights[1] == pytest.approx(1)
+    assert shares[1] / shares[0] == pytest.approx(0.5)
+
+
+def test_balanced_weights_make_all_stages_count_alike():
+    _, shares = weigh_stages(np.repeat(range(5), [50, 5, 30, 10, 5]), "balanced")
+    np.testing.assert_allclose(shares, 0.2)
+
+
+def test_a_stage_nobody_scored_does_not_divide_by_zero():
+    weights, shares = weigh_stages(np.array([0, 0, 2]), "balanced")
+    assert np.isfinite(weights).all()
+    assert (shares > 0).all()
+
+
+def test_rows_spread_evenly_keep_both_ends():
+    assert list(spread_evenly(100, 5)) == [0, 25, 50, 74, 99]
+    assert list(spread_evenly(3, 5)) == [0, 1, 2]
+
+
+def test_rows_with_features_show_those_instead_of_pictures():
+    features = np.arange(6, dtype=np.float16).reshape(3, 2)
+    shown = Rows(np.zeros(3, int), [b""] * 3, features).take(np.array([2, 0]))
+    assert shown.tolist() == [[4, 5], [0, 1]]
