@@ -1,0 +1,102 @@
+"""Draw the figures of the README from a run of the demo.
+
+    python jobs/draw_figures.py RUN OUT [--real FOLDER]
+
+With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
+the real epochs stand beside the simulated ones.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from somnolens.aasm import STAGES
+from somnolens.config import PrepareSettings, RenderSettings
+from somnolens.dataset.rows import read_night
+from somnolens.jobs.arguments import run_job
+from somnolens.provenance import write_bytes
+from somnolens.read.cohorts import find_nights
+from somnolens.read.night import Night
+from somnolens.render.png import encode_png
+from somnolens.render.raster import render_epochs
+from somnolens.render.style import Style
+from somnolens.report.canvas import write_figure
+
+STYLE = Style(RenderSettings(), PrepareSettings())
+WIDE = Style(RenderSettings(preset="wide-896"), PrepareSettings())
+REAL_NIGHT = "SC4001E0_5epochs"
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="run folder of the demo")],
+    out: Annotated[Path, typer.Argument(help="folder of the figures")],
+    real: Annotated[Path | None, typer.Option(help="folder with the real epochs")] = None,
+) -> None:
+    """Draw the figures of the README."""
+    nights = find_nights(run / "nights", "simulated")
+    simulated = {stage: pick_epoch(nights, stage) for stage in STAGES}
+    real_night = [n for n in find_nights(real) if n.night == REAL_NIGHT] if real else []
+    columns = {"simulated": {stage: draw_one(*simulated[stage], STYLE) for stage in STAGES}}
+    if real_night:
+        columns["real (Sleep-EDF SC4001, two EEG only)"] = draw_stages(real_night[0])
+    write_figure(lay_out(columns), out / "epochs.png")
+    write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
+    shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
+    shutil.copy(run / "search" / "search.png", out / "search.png")
+    shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
+    Console().print(f"The figures are in {out}.")
+
+
+def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
+    """An epoch in the middle of the longest run of a stage in the first night that has the stage."""
+    for night in nights:
+        _, hypnogram = read_night(night, STYLE.prepare)
+        runs = _find_runs([scored == stage for scored in hypnogram.stages])
+        if runs:
+            first, last = max(runs, key=lambda run: run[1] - run[0])
+            return night, (first + last) // 2
+    raise LookupError(f"no night has stage {stage}")
+
+
+def _find_runs(is_stage: list[bool]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_stage, [0]]).astype(int)))
+    return list(zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True))
+
+
+def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
+    """The picture of one epoch, palette indices."""
+    epochs, _ = read_night(night, style.prepare)
+    return render_epochs(epochs, style)[epoch]
+
+
+def draw_stages(night: Night) -> dict[str, np.ndarray]:
+    """One picture for each stage of a short night that holds each once."""
+    epochs, hypnogram = read_night(night, STYLE.prepare)
+    return dict(zip(hypnogram.stages, render_epochs(epochs, STYLE), strict=True))
+
+
+def lay_out(columns: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """A row for each stage, a column for each source."""
+    figure = Figure(figsize=(6.4 * len(columns), 15.2), dpi=110)
+    axes = figure.subplots(len(STAGES), len(columns), squeeze=False)
+    for column, (title, pictures) in enumerate(columns.items()):
+        axes[0, column].set_title(title, fontsize=13, loc="left", pad=10)
+        for row, stage in enumerate(STAGES):
+            axes[row, column].imshow(STYLE.palette[pictures[stage]], interpolation="lanczos")
+            axes[row, column].set_xticks([])
+            axes[row, column].set_yticks([])
+            for spine in axes[row, column].spines.values():
+                spine.set_edgecolor("#c8ced6")
+            if column == 0:
+                axes[row, column].set_ylabel(stage, fontsize=15, rotation=0, labelpad=20, va="center")
+    figure.tight_layout()
+    return figure
+
+
+if __name__ == "__main__":
+    run_job(main)
