@@ -1,35 +1,30 @@
 """The `somnolens` command: look at recordings, score them, serve an adapter, run the demo."""
 
-import sys
+import signal
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from somnolens import __version__
 from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
+from somnolens.jobs.arguments import Config, Overrides, run_command
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
-Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]
-
 
 def main() -> None:
-    """Run the command; what a person can cause ends it with one sentence and exit code 1."""
-    try:
-        app()
-    except SomnolensError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]{error.kind}:[/] {error}", highlight=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. What was finished is kept.")
-        sys.exit(130)
+    """Run the command."""
+    run_command(app)
 
 
 @app.callback()
@@ -57,7 +52,7 @@ def simulate(
 
 
 def simulate_nights(settings: Settings, folder: Path, console: Console) -> list[Path]:
-    """Simulate on all cores with a progress bar; nights that are there are kept."""
+    """Simulate on all cores with a progress bar. Stopped, it lets the nights in progress end and begins no other."""
     from somnolens.jobs.cluster import progress
     from somnolens.simulate.night import simulate_subject
 
@@ -67,10 +62,27 @@ def simulate_nights(settings: Settings, folder: Path, console: Console) -> list[
         progress(console, "Simulating nights", n_subjects) as advance,
         ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
     ):
-        tasks = [pool.submit(simulate_subject, index, settings.simulate, folder) for index in range(n_subjects)]
-        for task in as_completed(tasks):
-            advance(note=task.result().name)
+        with _deaf_children():
+            tasks = [pool.submit(simulate_subject, index, settings.simulate, folder) for index in range(n_subjects)]
+        try:
+            for task in as_completed(tasks):
+                advance(note=task.result().name)
+        finally:
+            pool.shutdown(cancel_futures=True)
     return sorted(task.result() for task in tasks)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes begun in here never hear Ctrl-C: their parent does, and ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 @app.command()
@@ -85,19 +97,19 @@ def inspect(recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or 
 
 def _print_inspection(console: Console, facts) -> None:
     start = f", from {facts.start:%H:%M:%S}" if facts.start else ""
-    console.print(f"\n[bold]{facts.name}[/]: {facts.duration_s / 3600:.2f} h, {facts.n_epochs} epochs{start}")
+    console.print(f"\n[bold]{escape(facts.name)}[/]: {facts.duration_s / 3600:.2f} h, {facts.n_epochs} epochs{start}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("signal", "unit", "rate", "drawn as"):
         table.add_column(heading)
-    for signal in facts.signals:
-        table.add_row(signal.name, signal.unit, f"{signal.sampling_rate_hz:g} Hz", signal.drawn_as or "-")
+    for one in facts.signals:
+        table.add_row(escape(one.name), one.unit, f"{one.sampling_rate_hz:g} Hz", one.drawn_as or "-")
     console.print(table)
     for derivation in facts.derivations:
         mark = "[green]drawn[/]  " if derivation.parts else "[red]missing[/]"
-        console.print(f"  {mark} {derivation.name}: {derivation.reason}", highlight=False)
+        console.print(f"  {mark} {derivation.name}: {escape(derivation.reason)}", highlight=False)
     for line in (facts.problem, *facts.notes):
         if line:
-            console.print(f"  [yellow]note[/]    {line}", highlight=False)
+            console.print(f"  [yellow]note[/]    {escape(line)}", highlight=False)
 
 
 @app.command()
@@ -133,13 +145,13 @@ def _score_one(path: Path, engine, batch_size: int, out: Path, console: Console)
             )
         except SomnolensError as error:
             bars.remove_task(task)
-            console.print(f"[bold red]{error.kind}:[/] {error}", highlight=False, soft_wrap=True)
+            console.print(f"[bold red]{error.kind}:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             return False
     write_night(scored, out, path.stem)
     counts = ", ".join(f"{n} {stage}" for stage, n in scored.hypnogram.counts().items() if n)
     console.print(f"{counts} epochs. Figure, tables and JSON: {out / path.stem}.*", highlight=False)
     for note in scored.hypnogram.notes:
-        console.print(f"  [yellow]note[/] {note}", highlight=False)
+        console.print(f"  [yellow]note[/] {escape(note)}", highlight=False)
     return True
 
 

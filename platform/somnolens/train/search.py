@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from somnolens.config import Choices, Range, Settings
-from somnolens.errors import SomnolensError
+from somnolens.errors import SettingsError, SomnolensError
 from somnolens.provenance import write_json
 from somnolens.train.worker import OBJECTIVE, build_trainer, explain_failure, keep_checkpoint
 
@@ -93,7 +94,15 @@ def search_hyperparameters(
         What the space does not name is taken from here.
     dataset, run : Path
         Dataset folder and run folder, at the same path on every node.
+
+    Raises
+    ------
+    SettingsError
+        Where the space names what is not a setting.
+    SomnolensError
+        Where every trial failed.
     """
+    _check_space(settings)
     space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
     n_reports = settings.train.passes * settings.train.reports_per_pass
     tuner = Tuner(
@@ -129,14 +138,18 @@ def read_trials(run: Path) -> list[Trial]:
 
 
 def _make_optuna(settings: Settings, run: Path) -> OptunaSearch:
-    """A seeded TPE study of its own, warm-started with the settings themselves as its first trial."""
+    """A seeded TPE study of its own, warm-started with the settings themselves, as far as they lie in the space."""
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(run / "study.log")))
-    defaults = {name: _look_up(settings, name) for name in settings.search.space}
+    defaults = {
+        name: value
+        for name, domain in settings.search.space.items()
+        if _is_inside(value := _look_up(settings, name), domain)
+    }
     return OptunaSearch(
         sampler=optuna.samplers.TPESampler(seed=settings.search.seed, n_startup_trials=4),
         storage=storage,
         study_name=run.name,
-        points_to_evaluate=[defaults],
+        points_to_evaluate=[defaults] if defaults else None,
     )
 
 
@@ -145,6 +158,20 @@ def _to_domain(domain: Range | Choices) -> Any:
         return ray.tune.choice(list(domain.choices))
     draw = ray.tune.loguniform if domain.log else ray.tune.uniform
     return draw(domain.low, domain.high)
+
+
+def _check_space(settings: Settings) -> None:
+    known = [f"{section}.{key}" for section, values in settings.model_dump().items() for key in values]
+    for name in settings.search.space:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.5)
+            raise SettingsError(
+                f"search.space names {name}, which is not a setting. Near: {', '.join(near) or 'none'}."
+            )
+
+
+def _is_inside(value: Any, domain: Range | Choices) -> bool:
+    return value in domain.choices if isinstance(domain, Choices) else domain.low <= value <= domain.high
 
 
 def _look_up(settings: Settings, name: str) -> Any:
@@ -186,6 +213,10 @@ def _report_to_tune() -> UserCallback:
     return TuneReportCallback()
 
 
+def _say_nothing(trial: str, figures: dict[str, Any]) -> None:
+    pass
+
+
 class _Listener(Callback):
     """Passes what trials report on to the person who waits."""
 
@@ -194,7 +225,7 @@ class _Listener(Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune keeps its callbacks on disk; a screen cannot go there."""
-        return {}
+        return {"report": _say_nothing}
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
         self.report(trial.trial_id, result)

@@ -1,6 +1,9 @@
 """One training run on Ray Train: the loop on several workers, with checkpoints that outlive them."""
 
+import shutil
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
-from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
@@ -74,14 +77,36 @@ def train_adapter(
     -------
     folder, metrics
         The adapter folder, and what was reported with its checkpoint.
+
+    Raises
+    ------
+    SomnolensError
+        Where the workers failed more often than `train.max_failures`; what was reported until then is kept.
     """
-    result = build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks).fit()
+    result = _fit(build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks))
     best = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
     return keep_checkpoint(Path(best[0].path), run / "adapter"), best[1]
 
 
+def _fit(trainer: TorchTrainer) -> Result:
+    """Fit beside the main thread: in it Ray Train would take Ctrl-C for itself, and end with exit code 0."""
+    ended: Future[Result] = Future()
+
+    def fit() -> None:
+        try:
+            ended.set_result(trainer.fit())
+        except TrainingFailedError as error:
+            ended.set_exception(SomnolensError(f"The training failed: {explain_failure(error)}"))
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=fit, daemon=True).start()
+    return ended.result()
+
+
 def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
-    """Copy a checkpoint as an adapter folder, without the state to resume from."""
+    """Copy a checkpoint as an adapter folder, without the state to resume from; an older copy gives way."""
+    shutil.rmtree(folder, ignore_errors=True)
     copy_adapter(checkpoint, folder)
     (folder / STATE_FILE).unlink(missing_ok=True)
     return folder
