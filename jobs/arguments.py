@@ -1,5 +1,6 @@
 """Arguments that commands and jobs take, and how they end."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,4 +36,5 @@ def run_command(app: typer.Typer) -> None:
     except SystemExit as end:
         if end.code == STOPPED:
             console.print("Stopped. What was finished is kept.")
+            os._exit(STOPPED)  # all our blocks have been left; Python's own end was seen to hang after `simulate`
         raise

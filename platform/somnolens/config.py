@@ -249,7 +249,12 @@ def _put(values: dict[str, Any], override: str) -> None:
     section_values = values.setdefault(section, {})
     if not isinstance(section_values, dict):
         raise SettingsError(f"--set {override!r}: section {section!r} holds {section_values!r}, not keys.")
-    section_values[key] = yaml.safe_load(text)
+    try:
+        section_values[key] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(
+            f"--set {override!r} is not of the form section.key=value, as in train.lora_rank=8."
+        ) from None
 
 
 def _explain(error: ValidationError, config: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,12 @@ def write_identified(path: Path, n_epochs: int = len(STAGES)) -> bytes:
     with pyedflib.EdfWriter(str(path), 1) as writer:
         writer.setPatientName("Anna_Kowalczyk")
         writer.setPatientCode("KowalczykCode")
-        writer.setBirthdate("02 may 1951")
+        writer.setBirthdate(date(1951, 5, 2))
         writer.setPatientAdditional("KowalczykPatient")
-        writer.setRecordingAdditional("KowalczykRecording")
-        writer.setAdmincode("KowalczykAdmin")
-        writer.setTechnician("KowalczykTechnician")
-        writer.setEquipment("KowalczykEquipment")
+        writer.setRecordingAdditional("KowalczykR")
+        writer.setAdmincode("KowalczykA")
+        writer.setTechnician("KowalczykT")
+        writer.setEquipment("KowalczykE")
         writer.setSignalHeader(0, header)
         writer.writeSamples([rng.normal(0, 20, n_samples)])
         writer.writeAnnotation(0, 30, "Sleep stage W")
@@ -56,7 +57,7 @@ def write_identified(path: Path, n_epochs: int = len(STAGES)) -> bytes:
 def write_scoring(path: Path) -> None:
     with pyedflib.EdfWriter(str(path), 0) as writer:
         writer.setPatientName("Anna_Kowalczyk")
-        writer.setTechnician("KowalczykTechnician")
+        writer.setTechnician("KowalczykT")
         for epoch in range(len(STAGES)):
             writer.writeAnnotation(30 * epoch, 30, f"Sleep stage {('W', '1', '2', 'R')[epoch % 4]}")
 

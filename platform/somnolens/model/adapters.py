@@ -147,7 +147,7 @@ def read_card(adapter: str | Path) -> AdapterCard:
         )
     try:
         return AdapterCard(**json.loads((folder / CARD_FILE).read_text()))
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, ValueError) as error:
         raise AdapterError(f"{folder / CARD_FILE} cannot be understood: {error}. Train the adapter again.") from None
 
 

@@ -103,6 +103,7 @@ def search_hyperparameters(
         Where every trial failed.
     """
     _check_space(settings)
+    listener = _Listener(report)
     space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
     n_reports = settings.train.passes * settings.train.reports_per_pass
     tuner = Tuner(
@@ -122,11 +123,11 @@ def search_hyperparameters(
             ),
         ),
         run_config=ray.tune.RunConfig(
-            name="search", storage_path=str((run / "ray").resolve()), callbacks=[_Listener(report)], verbose=0
+            name="search", storage_path=str((run / "ray").resolve()), callbacks=[listener], verbose=0
         ),
     )
     results = tuner.fit()
-    search = Search([_summarise(number, result, n_reports) for number, result in enumerate(results)])
+    search = Search([_summarise(number, result, n_reports, listener.history) for number, result in enumerate(results)])
     write_json(run / TRIALS_FILE, [trial.__dict__ for trial in search.trials])
     keep_checkpoint(Path(search.best.checkpoint), run / "adapter")
     return search
@@ -218,25 +219,29 @@ def _say_nothing(trial: str, figures: dict[str, Any]) -> None:
 
 
 class _Listener(Callback):
-    """Passes what trials report on to the person who waits."""
+    """Keeps what trials report, and passes it on to the person who waits."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
+        self.history: dict[str, list[dict[str, Any]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune keeps its callbacks on disk; a screen cannot go there."""
-        return {"report": _say_nothing}
+        return {"report": _say_nothing, "history": {}}
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        if OBJECTIVE in result:
+            self.history.setdefault(trial.trial_id, []).append(result)
         self.report(trial.trial_id, result)
 
 
-def _summarise(number: int, result: Any, n_reports: int) -> Trial:
+def _summarise(number: int, result: Any, n_reports: int, history: dict[str, list[dict[str, Any]]]) -> Trial:
     values = {name: value for name, value in (result.config or {}).items() if name != "_fixed"}
-    if result.error is not None or not result.metrics or OBJECTIVE not in result.metrics:
+    reports = history.get((result.metrics or {}).get("trial_id"), [])
+    if result.error is not None or not reports:
         error = explain_failure(result.error) if result.error else "it ended without a report"
         return Trial(number, values, math.nan, 0, False, error)
-    history = result.metrics_dataframe
-    best = history.loc[history[OBJECTIVE].fillna(_NOTHING).idxmax()]
-    reports = int(history["reports"].max())
-    return Trial(number, values, float(best[OBJECTIVE]), reports, reports < n_reports, "", str(best["checkpoint_path"]))
+    best = max(reports, key=lambda row: _NOTHING if math.isnan(row[OBJECTIVE]) else row[OBJECTIVE])
+    done = max(int(row["reports"]) for row in reports)
+    kappa = float(best[OBJECTIVE])
+    return Trial(number, values, kappa, done, done < n_reports, "", str(best["checkpoint_path"]))

@@ -1,0 +1,79 @@
+"""The jobs as a person starts them, one after the other, each from the outputs of the one before."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
+from tests.repository.tree import ROOT
+from tests.small_cohort import SETTINGS, write_small_cohort
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def set_all(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory) -> Path:
+    return write_small_cohort(tmp_path_factory.mktemp("cohort") / "nights", 5)
+
+
+def test_build_train_evaluate_and_score_in_a_row(run_job, nights, adapter_folder, tmp_path):
+    dataset, run, base = tmp_path / "dataset", tmp_path / "run", f"model.base={adapter_folder.parent / 'base'}"
+    settings = set_all(*SETTINGS, base, "train.passes=1")
+    steps = [
+        ("build_dataset", nights, dataset, *settings),
+        ("train_adapter", dataset, run, *settings),
+        ("evaluate_adapter", run / "adapter", dataset, tmp_path / "evaluated"),
+        ("score_recordings", run / "adapter", nights, tmp_path / "scored", *settings),
+    ]
+    for name, *arguments in steps:
+        ended = run_job(name, *arguments)
+        assert ended.returncode == 0, (name, ended.stdout, ended.stderr)
+        assert ended.stderr == "", name
+    assert json.loads((tmp_path / "evaluated" / "metrics.json").read_text())["split"] == "test"
+    assert len(list((tmp_path / "scored").glob("*.json"))) == 5
+    again = run_job("train_adapter", dataset, run, *settings)
+    assert again.returncode == 1
+    assert again.stderr.startswith(f"RunFolder: The run folder {run} exists.")
+
+
+def test_a_job_runs_unchanged_on_a_cluster_that_is_there(head_environment, nights, tmp_path):
+    """What a job submitted to a head finds: RAY_ADDRESS in its environment, and a cluster that is not its own."""
+    command = [sys.executable, "jobs/build_dataset.py", str(nights), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
+    ended = subprocess.run(command, cwd=ROOT, env=head_environment, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stderr
+    assert "40 epochs of 5 nights" in ended.stdout
+
+
+def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, adapter_folder, tmp_path):
+    many = tmp_path / "nights"
+    many.mkdir()
+    for number in range(1, 301):
+        shutil.copy(nights / "SIM001-PSG.edf", many / f"SIM{number:03d}-PSG.edf")
+    command = [sys.executable, "jobs/score_recordings.py", str(adapter_folder), str(many), str(tmp_path / "scored")]
+    started = start_as_in_a_terminal(command, environment)
+    wait_for(lambda: list((tmp_path / "scored").glob("*.json")), 150)
+    family = list_descendants(started.pid)
+    assert any("raylet" in title for title in family.values())
+    os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert said.decode().splitlines()[-1] == "Stopped. What was finished is kept."
+    wait_for(lambda: not [pid for pid in family if read_title(pid)], 20)
+
+
+def wait_for(condition, seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "waited too long"
+        time.sleep(0.2)

@@ -1,0 +1,152 @@
+"""Real training runs on two Ray Train workers, a few steps long."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from somnolens.errors import SettingsError, SomnolensError
+from somnolens.model.adapters import read_card
+from somnolens.score.engine import load_engine
+from somnolens.train.features import cache_features
+from somnolens.train.loop import STATE_FILE
+from somnolens.train.worker import explain_failure, keep_checkpoint, train_adapter
+from tests.small_cohort import small_settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
+
+N_STEPS = [3, 6]
+"""Three train nights of seven scored epochs make three batches of eight a pass; two passes, a report after each."""
+
+
+def make_witness(folder: Path, kills: bool = False):
+    """A callback that writes down what happens and may kill a worker after the first report."""
+    from ray.train import UserCallback
+
+    class Witness(UserCallback):
+        def after_report(self, run_context, metrics, checkpoint):
+            with (folder / "reports.jsonl").open("a") as stream:
+                stream.write(json.dumps(metrics[0]) + "\n")
+            if kills and not (folder / "killed").exists():
+                (folder / "killed").write_text(str(find_worker()))
+                os.kill(int((folder / "killed").read_text()), signal.SIGKILL)
+
+        def after_exception(self, run_context, worker_exceptions):
+            (folder / "exceptions").write_text(str(len(worker_exceptions)))
+
+    def find_worker() -> int:
+        """A Ray Train worker of this cluster: a child of the raylet that this controller is a child of."""
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                title = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == os.getppid() and b"RayTrainWorker" in title:
+                return int(process.name)
+        raise AssertionError("no worker is at work")
+
+    return Witness()
+
+
+def read_reports(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "reports.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run(ray_cluster, short_settings, small_dataset, tmp_path_factory) -> Path:
+    """A run whose second worker is killed after its first report; it ends all the same."""
+    folder = tmp_path_factory.mktemp("run")
+    cache_features(short_settings, small_dataset, folder / "cache")
+    adapter, metrics = train_adapter(short_settings, small_dataset.folder, folder, [make_witness(folder, kills=True)])
+    assert adapter == folder / "adapter"
+    (folder / "best.json").write_text(json.dumps(metrics))
+    return folder
+
+
+@pytest.mark.ray
+def test_a_run_goes_on_from_its_checkpoint_after_a_worker_is_killed(run):
+    assert (run / "killed").exists()
+    assert (run / "exceptions").read_text() != "0"
+    assert [report["step"] for report in read_reports(run)] == N_STEPS
+
+
+@pytest.mark.ray
+def test_the_checkpoint_with_the_best_kappa_is_kept(run):
+    best = json.loads((run / "best.json").read_text())
+    assert best["kappa"] == max(report["kappa"] for report in read_reports(run))
+    assert not (run / "adapter" / STATE_FILE).exists()
+    assert len(list((run / "ray" / "train").glob("step_*"))) <= 2
+
+
+@pytest.mark.ray
+def test_a_trained_adapter_is_a_plain_peft_folder(run, short_settings):
+    from peft import PeftModel
+
+    from somnolens.model.base import load_model
+
+    model = PeftModel.from_pretrained(load_model(short_settings.model)[0], str(run / "adapter"))
+    changed = [w for name, w in model.named_parameters() if "lora_B" in name and w.abs().max() > 0]
+    assert changed
+
+
+@pytest.mark.ray
+def test_a_trained_adapter_remembers_what_made_it_and_scores(run, short_settings, small_dataset):
+    card = read_card(run / "adapter")
+    assert card.settings == short_settings.model_dump(mode="json")
+    assert card.render_hash == small_dataset.style.hash
+    assert card.dataset["fingerprint"] == small_dataset.manifest["fingerprint"]
+    (night,) = small_dataset.nights("test")
+    probabilities = load_engine(run / "adapter").score_pictures(small_dataset.read_pictures(night), 8)
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.ray
+def test_a_finished_run_is_not_trained_again(run, short_settings, small_dataset):
+    before = (run / "adapter" / "adapter_model.safetensors").read_bytes()
+    n_reports = len(read_reports(run))
+    train_adapter(short_settings, small_dataset.folder, run, [make_witness(run)])
+    assert len(read_reports(run)) == n_reports
+    assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == before
+
+
+@pytest.mark.ray
+def test_a_run_that_cannot_be_shared_by_its_workers_ends_in_one_sentence(
+    ray_cluster, adapter_folder, small_dataset, tmp_path
+):
+    settings = small_settings(adapter_folder.parent / "base", "train.batch_size=7", "train.max_failures=0")
+    with pytest.raises(SomnolensError) as caught:
+        train_adapter(settings, small_dataset.folder, tmp_path)
+    assert str(caught.value) == (
+        "The training failed: train.batch_size = 7 cannot be shared by train.n_workers = 2. Choose a multiple."
+    )
+
+
+class LostError(Exception):
+    """As Ray Train tells of workers that failed."""
+
+    def __init__(self) -> None:
+        self.worker_failures = {0: RuntimeError("gone"), 1: SettingsError("train.batch_size = 7 is odd.")}
+
+
+def test_a_failure_is_explained_by_the_sentence_underneath():
+    assert explain_failure(LostError()) == "train.batch_size = 7 is odd."
+    chained = RuntimeError("outside")
+    chained.__cause__ = SettingsError("inside.")
+    assert explain_failure(chained) == "inside."
+
+
+def test_a_failure_without_a_sentence_is_named_in_one_line():
+    assert explain_failure(RuntimeError("first\nsecond")) == "RuntimeError: first"
+    assert explain_failure(RuntimeError()) == "RuntimeError: no message"
+
+
+def test_a_kept_checkpoint_replaces_an_older_one(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / STATE_FILE).touch()
+        (tmp_path / name / name).touch()
+        keep_checkpoint(tmp_path / name, tmp_path / "adapter")
+    assert [path.name for path in (tmp_path / "adapter").iterdir()] == ["two"]
