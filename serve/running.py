@@ -26,7 +26,8 @@ START_TIMEOUT_S: Final = 180.0
 def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: float = START_TIMEOUT_S) -> str:
     """Start the service on this machine and wait until a scorer has answered a forward pass.
 
-    Starts Ray where none runs. Ray's own sentences go to its log files, not to the screen.
+    Starts Ray where none runs. Ray's own sentences go to its log files, not to the screen. Port 0 takes
+    any that is free.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: fl
     ServiceError
         Where the port is taken, or the service does not come up.
     """
-    _check_port(port)
+    port = _take_port(port)
     application = build(settings)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if not ray.is_initialized():
@@ -63,13 +64,15 @@ def stop_service() -> None:
     serve.shutdown()
 
 
-def _check_port(port: int) -> None:
+def _take_port(port: int) -> int:
+    """The port, or a free one for 0, once it is known that it can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise ServiceError(f"Port {port} cannot be used: {error.strerror}. Name another with --port.") from None
+        return probe.getsockname()[1]
 
 
 def _wait_until_ready(url: str, timeout_s: float) -> None:

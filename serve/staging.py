@@ -5,12 +5,13 @@ The same functions as in training and batch scoring. Knows nothing of HTTP and n
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from somnolens.aasm import EPOCH_S
 from somnolens.epochs import Epochs
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
@@ -39,7 +40,7 @@ class Stager:
     chunks_at_once : int
         Chunks of one night under way.
     nights_at_once : int
-        Nights in memory; others wait. Epochs sent as numbers do not wait for nights.
+        Nights in memory; others wait. A few epochs sent as numbers do not.
     """
 
     def __init__(
@@ -53,12 +54,16 @@ class Stager:
         """Stage a file; errors are those of `score_recording`."""
         async with self._nights:
             epochs, start = await asyncio.to_thread(read_epochs, path, self.reader.style)
-            return await self._stage(epochs, start)
+            alone = await self._look_at_all(epochs)
+            return await asyncio.to_thread(finish_night, epochs, self.reader, alone, start)
 
     async def stage_signals(self, recordings: Sequence[Recording], montage: Montage) -> ScoredNight:
-        """Stage recordings one by one, and join them to one answer."""
-        parts = await asyncio.to_thread(self._prepare, recordings, montage)
-        return join_nights(await asyncio.gather(*(self._stage(epochs, None) for epochs in parts)))
+        """Stage recordings one by one, and join them to one answer; a whole night waits as a file does."""
+        n_epochs = sum(one.duration_s for one in recordings) / EPOCH_S
+        async with self._nights if n_epochs > self._chunk_size else nullcontext():
+            parts = await asyncio.to_thread(self._prepare, recordings, montage)
+            alone = await self._look_at_all(join_epochs(parts))
+            return await asyncio.to_thread(self._finish, parts, alone)
 
     async def try_look(self) -> None:
         """Have one empty picture looked at."""
@@ -68,7 +73,13 @@ class Stager:
         settings = self.reader.style.prepare
         return [prepare_epochs(one, montage, settings.sampling_rate_hz, settings.mains_hz) for one in recordings]
 
-    async def _stage(self, epochs: Epochs, start: datetime | None) -> ScoredNight:
+    def _finish(self, parts: Sequence[Epochs], alone: np.ndarray) -> ScoredNight:
+        ends = np.cumsum([len(part) for part in parts])
+        shares = np.split(alone, ends[:-1])
+        return join_nights([finish_night(part, self.reader, its) for part, its in zip(parts, shares, strict=True)])
+
+    async def _look_at_all(self, epochs: Epochs) -> np.ndarray:
+        """Probabilities of each picture by itself, shape (n_epochs, 5)."""
         room = asyncio.Semaphore(self._chunks_at_once)
 
         async def look_at(first: int) -> np.ndarray:
@@ -81,8 +92,13 @@ class Stager:
                 chunks = [tasks.create_task(look_at(first)) for first in range(0, len(epochs), self._chunk_size)]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        alone = np.concatenate([chunk.result() for chunk in chunks])
-        return await asyncio.to_thread(finish_night, epochs, self.reader, alone, start)
+        return np.concatenate([chunk.result() for chunk in chunks])
+
+
+def join_epochs(parts: Sequence[Epochs]) -> Epochs:
+    """Epochs that were prepared apart, of one montage, to be drawn together."""
+    signals_uv = np.concatenate([part.signals_uv for part in parts])
+    return replace(parts[0], signals_uv=signals_uv, quality=np.concatenate([part.quality for part in parts]))
 
 
 def join_nights(nights: Sequence[ScoredNight]) -> ScoredNight:
