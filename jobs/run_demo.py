@@ -22,6 +22,9 @@ from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder, write_bytes, write_json
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.agreement import Agreement, measure_agreement, pool
+from somnolens.report.canvas import write_figure
+from somnolens.report.exports import read_json, write_csv
+from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
 from somnolens.score.peers import score_with_yasa
 from somnolens.serve.running import start_service, stop_service
@@ -125,20 +128,21 @@ def _serve(run: Path, dataset: Dataset, nights: Path, settings: Settings, consol
     with console.status("Starting the service"):
         url = start_service(served, port=0)
     try:
-        for kind in ("json", "csv", "png"):
-            with console.status(f"POST {url}/v1/nights?format={kind}"):
-                answer = post_night(url, nights / f"{name}-PSG.edf", kind)
-            write_bytes(folder / f"{name}.{kind}", answer)
+        with console.status(f"POST {url}/v1/nights"):
+            write_bytes(folder / f"{name}.json", post_night(url, nights / f"{name}-PSG.edf"))
     finally:
         stop_service()
+    hypnogram = read_json(folder / f"{name}.json")
+    write_csv(hypnogram, folder / f"{name}.csv")
+    write_figure(draw_night(hypnogram, truth=read_truth(nights, name), title=name), folder / f"{name}.png")
     console.print(f"POST {url}/v1/nights with {name}-PSG.edf: stages, probabilities and figure are in {folder}.")
     return folder
 
 
-def post_night(url: str, recording: Path, kind: str) -> bytes:
-    """Post a recording to a running service and return its answer in the named format."""
+def post_night(url: str, recording: Path) -> bytes:
+    """Post a recording to a running service and return its answer, JSON."""
     with recording.open("rb") as stream:
-        answer = httpx.post(f"{url}/v1/nights", params={"format": kind}, content=stream, timeout=300)
+        answer = httpx.post(f"{url}/v1/nights", content=stream, timeout=300)
     answer.raise_for_status()
     return answer.content
 

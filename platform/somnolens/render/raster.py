@@ -1,7 +1,7 @@
 """From samples to pixels: a column raster that keeps account of ink.
 
-The trace is cut at the borders of pixel columns. Each straight piece leaves ink, its length
-times the stroke, spread over the rows it covers; the ink in a pixel is its shade. So strokes are
+The trace is cut at the borders of pixel columns and where it turns. Each piece leaves ink, its
+length times the stroke, spread over the rows it covers; the ink in a pixel is its shade. So strokes are
 anti-aliased, and a wave too fast for its columns shows its frequency as darkness instead of
 vanishing into a solid band. A tall wave is not clipped: it runs into the neighbouring bands, as
 on paper.
@@ -48,7 +48,8 @@ def render_signals(signals_uv: np.ndarray, present: np.ndarray, style: Style) ->
     paper = _mark_missing(style.background, present, style)
     pictures = np.empty((len(signals_uv), *style.shape_px), dtype=np.uint8)
     px_per_uv, zero_px = _scale(signals_uv, style)
-    _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, style.render.stroke_px)
+    stroke_px = np.float32(style.render.stroke_px)
+    _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, stroke_px)
     return pictures
 
 
@@ -79,78 +80,86 @@ def _mark_missing(background: np.ndarray, present: np.ndarray, style: Style) -> 
     return paper
 
 
-@njit(cache=True, nogil=True, fastmath=False)
+@njit(cache=True, nogil=True)
 def _draw(pictures, paper, signals_uv, px_per_uv, zero_px, present, stroke_px):
-    n_epochs, n_derivations, _ = signals_uv.shape
+    n_epochs, n_derivations, n_samples = signals_uv.shape
     ink = np.zeros(pictures.shape[1], dtype=np.float32)
+    rows = np.empty(n_samples, dtype=np.float32)
     for epoch in range(n_epochs):
         pictures[epoch] = paper
         for band in range(n_derivations):
             if present[band]:
-                _draw_trace(
-                    pictures[epoch],
-                    signals_uv[epoch, band],
-                    px_per_uv[epoch, band],
-                    zero_px[epoch, band],
-                    stroke_px,
-                    FIRST_INK + band * LEVELS,
-                    ink,
-                )
+                scale, zero = px_per_uv[epoch, band], zero_px[epoch, band]
+                for sample in range(n_samples):
+                    rows[sample] = zero - signals_uv[epoch, band, sample] * scale
+                _draw_trace(pictures[epoch], rows, stroke_px, FIRST_INK + band * LEVELS, ink)
 
 
-@njit(cache=True, nogil=True, fastmath=False)
-def _draw_trace(picture, samples_uv, px_per_uv, zero_px, stroke_px, first_ink, ink):
-    n_samples, width = len(samples_uv), picture.shape[1]
-    px_per_sample = width / n_samples
-    row = zero_px - samples_uv[0] * px_per_uv
+@njit(cache=True, nogil=True)
+def _draw_trace(picture, rows, stroke_px, first_ink, ink):
+    """Ink one trace column by column; within a column, a stretch that only rises or only falls is one piece."""
+    n_samples, width = len(rows), picture.shape[1]
+    step = n_samples / width
+    px_per_sample = np.float32(width / n_samples)
+    row, sample = rows[0], 1
     for column in range(width):
-        end = (column + 1) / px_per_sample
+        end = (column + 1) * step
+        inside = min(int(end), n_samples - 1)
+        first, last, turned = row, row, np.float32(column * step)
         top = bottom = row
-        x = float(column)
-        for sample in range(int(column / px_per_sample) + 1, min(int(end), n_samples - 1) + 1):
-            next_x, next_row = sample * px_per_sample, zero_px - samples_uv[sample] * px_per_uv
-            _spread(ink, row, next_row, next_x - x, stroke_px)
-            x, row = next_x, next_row
-            top, bottom = min(top, row), max(bottom, row)
-        before = min(int(end), n_samples - 1)
-        after = min(before + 1, n_samples - 1)
-        edge_uv = samples_uv[before] + (samples_uv[after] - samples_uv[before]) * (end - before)
-        next_row = zero_px - edge_uv * px_per_uv
-        _spread(ink, row, next_row, column + 1.0 - x, stroke_px)
-        row = next_row
+        rising = sample <= inside and rows[sample] < row
+        while sample <= inside:
+            ahead = rows[sample]
+            if (ahead < last) != rising:
+                at = np.float32(sample - 1)
+                _leave_ink(ink, first, last, (at - turned) * px_per_sample, stroke_px)
+                top, bottom = min(top, last), max(bottom, last)
+                first, turned, rising = last, at, not rising
+            last = ahead
+            sample += 1
+        after = min(inside + 1, n_samples - 1)
+        row = rows[inside] + (rows[after] - rows[inside]) * np.float32(end - inside)
+        if (row < last) != rising:
+            at = np.float32(inside)
+            _leave_ink(ink, first, last, max(at - turned, np.float32(0)) * px_per_sample, stroke_px)
+            top, bottom = min(top, last), max(bottom, last)
+            first, turned = last, max(at, turned)
+        _leave_ink(ink, first, row, (np.float32(end) - turned) * px_per_sample, stroke_px)
         top, bottom = min(top, row), max(bottom, row)
         _dry(picture, column, top - stroke_px, bottom + stroke_px, first_ink, ink)
 
 
-@njit(cache=True, nogil=True, fastmath=False)
-def _spread(ink, row, next_row, run_px, stroke_px):
-    """Add the ink of one straight piece of a column: its length times the stroke, over the rows it covers."""
-    top, bottom = min(row, next_row), max(row, next_row)
-    rise = bottom - top
-    thickness = rise + stroke_px
-    density = np.sqrt(run_px * run_px + rise * rise) * stroke_px / thickness
-    top -= stroke_px / 2
-    bottom += stroke_px / 2
-    if top < 0.0 or bottom >= len(ink):
-        top, bottom = max(top, 0.0), min(bottom, len(ink) - 1e-3)
+@njit(cache=True, nogil=True)
+def _leave_ink(ink, row, next_row, run_px, stroke_px):
+    """Leave the ink of a piece, its length times the stroke, spread evenly over the rows it covers."""
+    low, high = min(row, next_row), max(row, next_row)
+    rise, half = high - low, np.float32(0.5) * stroke_px
+    _spread(ink, low - half, high + half, np.sqrt(run_px * run_px + rise * rise) * stroke_px / (rise + stroke_px))
+
+
+@njit(cache=True, nogil=True)
+def _spread(ink, top, bottom, density):
+    """Add ink evenly between two heights of a column."""
+    if top < 0 or bottom >= len(ink):
+        top, bottom = max(top, np.float32(0)), min(bottom, np.float32(len(ink) - 0.001))
         if top >= bottom:
             return
     first, last = int(top), int(bottom)
     if first == last:
         ink[first] += density * (bottom - top)
         return
-    ink[first] += density * (first + 1 - top)
-    for r in range(first + 1, last):
-        ink[r] += density
-    ink[last] += density * (bottom - last)
+    ink[first] += density * (np.float32(first + 1) - top)
+    for row in range(first + 1, last):
+        ink[row] += density
+    ink[last] += density * (bottom - np.float32(last))
 
 
-@njit(cache=True, nogil=True, fastmath=False)
+@njit(cache=True, nogil=True)
 def _dry(picture, column, top, bottom, first_ink, ink):
     """Turn the ink of one column into palette levels; the stronger ink wins where traces cross."""
-    for row in range(max(0, int(np.floor(top))), min(len(ink), int(np.ceil(bottom)) + 1)):
-        level = int(min(ink[row], 1.0) * LEVELS + 0.5)
-        ink[row] = 0.0
+    for row in range(max(0, int(top)), min(len(ink), int(bottom) + 1)):
+        level = int(min(ink[row], np.float32(1)) * np.float32(LEVELS) + np.float32(0.5))
+        ink[row] = 0
         if level == 0:
             continue
         there = picture[row, column]
