@@ -181,7 +181,7 @@ class ServeSettings(Section):
     target_ongoing_requests: Positive = 4.0
     gpus_per_replica: float = Field(0, ge=0)
     cpus_per_replica: Positive = 1
-    max_batch_size: Count = Field(32, description="pictures in one forward pass")
+    max_batch_size: Count = Field(8, description="pictures in one pass; on a CPU more only makes single epochs wait")
     batch_wait_s: float = Field(0.02, ge=0)
     ingress_replicas: Count = Field(1, description="processes that read, prepare and draw, one CPU each")
     nights_at_once: Count = Field(2, description="nights in the memory of one ingress replica; others wait")
