@@ -24,7 +24,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
 	$(BIN)/python -m pytest -q || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
-	$(BIN)/python -m pytest -q -m '$(RAY_PART)' || ray=$$?; \
+	$(BIN)/python -m pytest -q -m '$(RAY_PART)' -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
 	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
 	echo; \

@@ -19,6 +19,7 @@ from somnolens.jobs.build_dataset import build, describe
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.evaluate_adapter import evaluate
 from somnolens.jobs.search_hyperparameters import format_trials, search
+from somnolens.jobs.simulate_nights import simulate
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder, write_bytes, write_json
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.agreement import Agreement, measure_agreement, pool
@@ -74,10 +75,8 @@ def run_demo(parent: Path, settings: Settings) -> Path:
 
 
 def _make_data(diary: Diary, run: Path, settings: Settings) -> tuple[Path, Dataset]:
-    from somnolens.cli import simulate_nights
-
     nights, folder, n_nights = run / "nights", run / "dataset", settings.simulate.n_subjects
-    diary.do("Simulate", n_nights, nights, lambda: simulate_nights(settings, nights, diary.console))
+    diary.do("Simulate", n_nights, nights, lambda: simulate(settings, nights, diary.console))
     dataset = diary.do("Build the dataset", n_nights, folder, lambda: build(nights, folder, settings, diary.console))
     diary.console.print(describe(dataset))
     return nights, dataset

@@ -1,11 +1,5 @@
 """The `somnolens` command: look at recordings, score them, serve an adapter, run the demo."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from somnolens import __version__
-from somnolens.config import Settings, read_settings
+from somnolens.config import read_settings
 from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import Config, Overrides, run_command
 
@@ -45,44 +39,9 @@ def simulate(
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Write simulated nights whose right answer is known, as EDF+ with a scorer's file."""
-    console = Console()
-    settings = read_settings(config, overrides)
-    paths = simulate_nights(settings, out, console)
-    console.print(f"{len(paths)} nights of {settings.simulate.hours:g} h are in {out}.")
+    from somnolens.jobs import simulate_nights
 
-
-def simulate_nights(settings: Settings, folder: Path, console: Console) -> list[Path]:
-    """Simulate on all cores with a progress bar. Stopped, it lets the nights in progress end and begins no other."""
-    from somnolens.jobs.cluster import progress
-    from somnolens.simulate.night import simulate_subject
-
-    folder.mkdir(parents=True, exist_ok=True)
-    n_subjects = settings.simulate.n_subjects
-    with (
-        progress(console, "Simulating nights", n_subjects) as advance,
-        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
-    ):
-        with _deaf_children():
-            tasks = [pool.submit(simulate_subject, index, settings.simulate, folder) for index in range(n_subjects)]
-        try:
-            for task in as_completed(tasks):
-                advance(note=task.result().name)
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return sorted(task.result() for task in tasks)
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes begun in here never hear Ctrl-C: their parent does, and ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, heard)
+    simulate_nights.main(out, config, overrides)
 
 
 @app.command()

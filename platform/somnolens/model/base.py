@@ -38,6 +38,7 @@ def choose_dtype(dtype: str) -> torch.dtype:
 
 
 def choose_device() -> torch.device:
+    """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -75,6 +75,7 @@ def draw_onsets(rate_per_min: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 
 def count_samples(course: Course, rate_hz: float) -> int:
+    """Samples of the night at a rate."""
     return len(course.stages) * round(rate_hz)
 
 

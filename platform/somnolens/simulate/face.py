@@ -19,6 +19,7 @@ def make_eye_movements(course: Course, rate_hz: float) -> np.ndarray:
 
 
 def make_blinks(course: Course, rate_hz: float) -> np.ndarray:
+    """Blinks of the waking eye, in units of the eye's gain, shape (n_samples,)."""
     rng = course.stream("blinks")
     rate = (
         course.level("blinks_per_min") * course.subject.blink_rate * np.where(course.stages == W, course.eyes_open, 1)

@@ -28,7 +28,7 @@ PHYSICAL_RANGE_UV = (-1000.0, 1000.0)
 FIRST_BEDTIME = datetime(2001, 1, 1, 22, 30)
 """A date that is nobody's."""
 
-EYES_AT = {"F4": 0.10, "C4": 0.03, "O2": 0.0}
+EYES_AT = {"F4": 0.22, "C4": 0.08, "O2": 0.02}
 """Share of blinks that reaches the EEG."""
 
 
