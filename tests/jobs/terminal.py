@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from tests.repository.tree import ROOT
@@ -31,6 +32,14 @@ def read_title(pid: int) -> str:
 def list_group(group: int) -> list[str]:
     """Command lines of what still runs in a process group."""
     return [read_title(pid) for pid, fields in _read_processes() if int(fields[2]) == group and fields[0] != "Z"]
+
+
+def wait_for_end(group: int, at_most_s: float = 10) -> list[str]:
+    """Command lines of what still runs in a process group when it has had time to end."""
+    give_up = time.monotonic() + at_most_s
+    while list_group(group) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    return list_group(group)
 
 
 def list_descendants(root: int) -> dict[int, str]:

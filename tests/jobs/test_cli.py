@@ -19,7 +19,7 @@ from somnolens.jobs.arguments import run_command
 from somnolens.provenance import make_run_folder
 from somnolens.report.exports import read_json
 from somnolens.score.night import SIMULATION_NOTE
-from tests.jobs.terminal import list_group, start_as_in_a_terminal
+from tests.jobs.terminal import start_as_in_a_terminal, wait_for_end
 from tests.small_cohort import N_EPOCHS, write_small_cohort
 
 
@@ -210,6 +210,6 @@ def test_ctrl_c_ends_a_simulation_and_its_processes(environment, tmp_path):
     _, said = started.communicate(timeout=100)
     assert started.returncode == 130
     assert said.decode().strip() == "Stopped. What was finished is kept."
-    assert list_group(started.pid) == []
+    assert wait_for_end(started.pid) == []
     assert 0 < len(list(tmp_path.glob("SIM*-PSG.edf"))) < 200
     assert not list(tmp_path.glob(".tmp-*"))

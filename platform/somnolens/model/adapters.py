@@ -7,6 +7,9 @@ holds the settings, the render hash, the base model, the figures reached and the
 import json
 import shutil
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -78,7 +81,16 @@ def attach_lora(looker: Looker, settings: TrainSettings) -> None:
         lora_dropout=settings.lora_dropout,
         target_modules=looker.family.lora_targets(settings.lora_targets),
     )
-    looker.model = get_peft_model(looker.model, config)
+    with _without_peft_warning():
+        looker.model = get_peft_model(looker.model, config)
+
+
+@contextmanager
+def _without_peft_warning() -> Iterator[None]:
+    """peft asks transformers for a name it has given up: nothing a person could mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def prepare_looker(settings: Settings, style: Style) -> Looker:
@@ -184,7 +196,8 @@ def load_adapter(adapter: str | Path, merge: bool = True) -> tuple[Looker, Adapt
             f"{card.base_model['fingerprint']}, but those at hand are {base['fingerprint']}. Train it again."
         )
     looker = prepare_looker(Settings.model_validate(card.settings), card.style)
-    looker.model = PeftModel.from_pretrained(looker.model, str(locate_adapter(adapter)))
+    with _without_peft_warning():
+        looker.model = PeftModel.from_pretrained(looker.model, str(locate_adapter(adapter)))
     if merge:
         looker.model = looker.model.merge_and_unload()
     return looker.to(choose_device()).eval().requires_grad_(False), card
