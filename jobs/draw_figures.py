@@ -82,18 +82,18 @@ def draw_stages(night: Night) -> dict[str, np.ndarray]:
 
 def lay_out(columns: dict[str, dict[str, np.ndarray]]) -> Figure:
     """A row for each stage, a column for each source."""
-    figure = Figure(figsize=(6.4 * len(columns), 15.2), dpi=110)
+    figure = Figure(figsize=(4.0 * len(columns), 9.4))
     axes = figure.subplots(len(STAGES), len(columns), squeeze=False)
     for column, (title, pictures) in enumerate(columns.items()):
-        axes[0, column].set_title(title, fontsize=13, loc="left", pad=10)
+        axes[0, column].set_title(title, fontsize=9, loc="left", pad=6)
         for row, stage in enumerate(STAGES):
-            axes[row, column].imshow(STYLE.palette[pictures[stage]], interpolation="lanczos")
+            axes[row, column].imshow(STYLE.palette[pictures[stage]], interpolation="antialiased")
             axes[row, column].set_xticks([])
             axes[row, column].set_yticks([])
             for spine in axes[row, column].spines.values():
                 spine.set_edgecolor("#c8ced6")
             if column == 0:
-                axes[row, column].set_ylabel(stage, fontsize=15, rotation=0, labelpad=20, va="center")
+                axes[row, column].set_ylabel(stage, fontsize=10, rotation=0, labelpad=12, va="center")
     figure.tight_layout()
     return figure
 
