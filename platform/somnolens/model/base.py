@@ -71,6 +71,7 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
             f"The base model {settings.base!r} cannot be loaded: {str(error).splitlines()[0]} "
             "Name 'embedded', a model of the hub, or a folder with config.json and safetensors."
         ) from None
+    model.name_or_path = model.config._name_or_path = settings.base  # what peft writes down: no path of this machine
     return model, tokenizer, Exposure(tuple(processor["image_mean"]), tuple(processor["image_std"]))
 
 
