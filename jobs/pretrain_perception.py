@@ -1,6 +1,6 @@
 """Pre-train the embedded base model on waveform perception and write it as a model folder.
 
-    python jobs/pretrain_perception.py OUT [--steps 1700] [--stop-at 1700] [--batch-size 16] [--seed 2024]
+    python jobs/pretrain_perception.py OUT [--steps 2000] [--stop-at 2000] [--batch-size 16] [--seed 2024]
 
 The weights in the package were made by this job; EXPERIMENTS.md has the command and the curve. It
 sees waves, never a sleep stage.

@@ -25,7 +25,7 @@ _SPECIAL = (
 )
 _WORDS = (
     "Classify the PSG Choose from W N1 N2 N3 R REM wake sleep stage system user assistant Read picture band bands "
-    "frequency amplitude share rhythm count together where "
+    "frequency amplitude burst share rhythm count together where "
     "= A B C D E F 0 1 2 3 4 5 6 7 8 9"
 )
 

@@ -55,7 +55,8 @@ class Puzzle:
         In microvolts of a band drawn at `reference` scale: the caller multiplies by its own.
     present : ndarray of bool, shape (6,)
     questions : tuple of Question
-        First a line about each band, top to bottom, of its amplitude or its frequency; then single answers.
+        First a line about each band, top to bottom, of its amplitude, its frequency or its bursts; then
+        single answers.
     """
 
     signals_uv: np.ndarray
@@ -79,15 +80,20 @@ def make_puzzle(rng: np.random.Generator, n_questions: int) -> Puzzle:
     _add_shared_waves(signals_uv, rng)
     present = rng.random(n_bands) > 0.06
     signals_uv[~present] = 0
-    lines = [_ask_line(signals_uv[band], BANDS[band], rng) for band in range(n_bands)]
+    bursts = [middles_s if there else [] for middles_s, there in zip(bursts, present, strict=True)]
+    lines = [_ask_line(*band, rng) for band in zip(signals_uv, bursts, BANDS, strict=True)]
     single = _choose(_ask(signals_uv, present, rhythms, bursts), n_questions, rng)
     return Puzzle(signals_uv.astype(np.float32), present, (*lines, *single))
 
 
-def _ask_line(signal_uv: np.ndarray, name: str, rng: np.random.Generator) -> Question:
-    kind = str(rng.choice(["amplitude", "frequency"]))
-    classes = measure_amplitude(signal_uv) if kind == "amplitude" else measure_frequency(signal_uv)
-    return Question(kind, name, "", tuple(int(answer) for answer in classes))
+def _ask_line(signal_uv: np.ndarray, bursts_s: list[float], name: str, rng: np.random.Generator) -> Question:
+    kind = str(rng.choice(["amplitude", "frequency", "burst"], p=[0.4, 0.4, 0.2]))
+    measures = {
+        "amplitude": lambda: measure_amplitude(signal_uv),
+        "frequency": lambda: measure_frequency(signal_uv),
+        "burst": lambda: np.histogram(bursts_s, N_WINDOWS, (0, EPOCH_S))[0],
+    }
+    return Question(kind, name, "", tuple(int(answer) for answer in measures[kind]()))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -131,17 +137,16 @@ def _add_rhythm(signal_uv: np.ndarray, rng: np.random.Generator) -> float | None
     return frequency_hz if strength > 1 else None
 
 
-def _add_bursts(signal_uv: np.ndarray, rng: np.random.Generator) -> list[int]:
-    """Perhaps add short bursts; return the places of their middles."""
-    places: list[int] = []
+def _add_bursts(signal_uv: np.ndarray, rng: np.random.Generator) -> list[float]:
+    """Perhaps add short bursts; return the seconds of their middles."""
+    middles_s = rng.uniform(1.5, EPOCH_S - 1.5, rng.choice([0, 0, 1, 1, 2, 3]))
     background = np.diff(signal_uv).std() * 4 + 1
-    for middle_s in rng.uniform(1.5, EPOCH_S - 1.5, rng.choice([0, 0, 1, 1, 2, 3])):
+    for middle_s in middles_s:
         n_samples = int(rng.uniform(0.5, 2.0) * SAMPLING_RATE_HZ)
         first = int(middle_s * SAMPLING_RATE_HZ) - n_samples // 2
         burst = _draw_wave(rng, _log_uniform(rng, 6, 25), n_samples) * np.hanning(n_samples)
         signal_uv[first : first + n_samples] += burst * background * _log_uniform(rng, 1.5, 6)
-        places.append(int(middle_s * N_PLACES / EPOCH_S))
-    return places
+    return middles_s.tolist()
 
 
 def _add_shared_waves(signals_uv: np.ndarray, rng: np.random.Generator) -> None:
@@ -159,23 +164,24 @@ def _add_shared_waves(signals_uv: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _ask(
-    signals_uv: np.ndarray, present: np.ndarray, rhythms: list[float | None], bursts: list[list[int]]
+    signals_uv: np.ndarray, present: np.ndarray, rhythms: list[float | None], bursts_s: list[list[float]]
 ) -> dict[str, list[Question]]:
     """Every single question these signals answer, by kind."""
     asked: dict[str, list[Question]] = {kind: [] for kind in _WEIGHTS}
+    together = measure_together(signals_uv)
     for band in np.flatnonzero(present):
         name, signal = BANDS[band], signals_uv[band]
         asked["share"].append(Question("share", name, ALL, (measure_tall_share(signal),)))
-        asked["count"].append(Question("count", name, ALL, (len(bursts[band]),)))
-        if len(bursts[band]) == 1:
-            asked["where"].append(Question("where", name, ALL, (bursts[band][0],)))
+        asked["count"].append(Question("count", name, ALL, (len(bursts_s[band]),)))
+        if len(bursts_s[band]) == 1:
+            place = int(bursts_s[band][0] * N_PLACES / EPOCH_S)
+            asked["where"].append(Question("where", name, ALL, (place,)))
         rhythm = rhythms[band]
         if rhythm is not None:
             asked["rhythm"].append(Question("rhythm", name, ALL, (int(np.digitize(rhythm, _FREQUENCY_EDGES_HZ)),)))
         for other in np.flatnonzero(present):
             if other != band:
-                answer = measure_together(signal, signals_uv[other])
-                asked["together"].append(Question("together", name, BANDS[other], (answer,)))
+                asked["together"].append(Question("together", name, BANDS[other], (int(together[band, other]),)))
     return asked
 
 
@@ -210,7 +216,10 @@ def measure_tall_share(signal_uv: np.ndarray) -> int:
     return int(np.ceil(min(share, 0.9) * 10))
 
 
-def measure_together(signal_uv: np.ndarray, other_uv: np.ndarray) -> int:
-    """0 where two bands move oppositely, 1 where neither, 2 where together (correlation beyond 0.3)."""
-    correlation = np.corrcoef(signal_uv, other_uv)[0, 1]
-    return int(np.digitize(correlation, [-0.3, 0.3]))
+def measure_together(signals_uv: np.ndarray) -> np.ndarray:
+    """0 where two bands move oppositely, 1 where neither, 2 where together, int, shape (6, 6).
+
+    Together means a correlation beyond 0.3, oppositely one below -0.3.
+    """
+    with np.errstate(invalid="ignore"):  # a missing band has no deviation
+        return np.digitize(np.nan_to_num(np.corrcoef(signals_uv)), [-0.3, 0.3])

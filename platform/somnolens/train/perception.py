@@ -32,10 +32,11 @@ _REFERENCE_UV_PER_PX = 2.5
 class PerceptionPlan:
     """How long and how hard to train; the defaults made the weights in the package."""
 
-    n_steps: int = 1700
-    stop_at: int = 1700
+    n_steps: int = 2000
+    stop_at: int = 2000
     batch_size: int = 16
-    n_questions: int = 5
+    n_questions: int = 8
+    matrix_rate: float = 3e-3
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     weight_decay: float = 0.05
@@ -73,7 +74,7 @@ def find_answers(n_lines: int, n_tokens: int) -> list[bool]:
 
 def index_words(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     """Token of each word a question is made of."""
-    kinds = ("amplitude", "frequency", "share", "count", "where", "rhythm", "together", "band", "=")
+    kinds = ("amplitude", "frequency", "burst", "share", "count", "where", "rhythm", "together", "band", "=")
     words = [*kinds, *BANDS, *map(str, range(10))]
     ids = {word: tokenizer(" " + word, add_special_tokens=False).input_ids for word in words}
     assert all(len(tokens) == 1 for tokens in ids.values()), ids
@@ -92,18 +93,18 @@ def pretrain_perception(
     words = index_words(tokenizer)
     loader = DataLoader(PuzzleStream(style, words, plan), batch_size=None, num_workers=1, prefetch_factor=4)
     ask = _Asker(model, tokenizer, style, [words[str(digit)] for digit in range(10)])
-    optimiser = _make_optimiser(model, plan)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_then_cool(step, plan))
+    optimisers = _make_optimisers(model, plan)
+    paces = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _warm_then_cool(step, plan)) for one in optimisers]
     tally, started = _Tally(), time.monotonic()
     model.train()
     for step, (pictures, tokens, kinds) in zip(range(1, plan.stop_at + 1), loader, strict=False):
         logits, answers = ask(pictures, tokens)
         loss = functional.cross_entropy(logits, answers)
-        optimiser.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        for part in (*optimisers, *paces):
+            part.step()
         tally.add(kinds, (logits.argmax(-1) == answers).tolist(), loss.item())
         if step % report_every == 0 or step == plan.stop_at:
             n_pictures = step * plan.batch_size
@@ -139,11 +140,21 @@ class _Asker:
         return logits[:, :, self.digits].flatten(0, 1).float(), digit_of[answers].flatten()
 
 
-def _make_optimiser(model: PreTrainedModel, plan: PerceptionPlan) -> torch.optim.Optimizer:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95))
+def _make_optimisers(model: PreTrainedModel, plan: PerceptionPlan) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside, AdamW for what stands at the edges: embeddings, norms, biases."""
+    inside = [name for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    edge = {name: p for name, p in model.named_parameters() if name not in inside}
+    groups = [
+        {"params": [p for p in edge.values() if p.ndim >= 2], "weight_decay": plan.weight_decay},
+        {"params": [p for p in edge.values() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    muon = torch.optim.Muon(
+        [model.get_parameter(name) for name in inside],
+        lr=plan.matrix_rate,
+        weight_decay=plan.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [muon, torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95))]
 
 
 def _warm_then_cool(step: int, plan: PerceptionPlan) -> float:
