@@ -1,11 +1,13 @@
 """From samples to pixels: a column raster that keeps account of ink.
 
-The trace is cut at the borders of pixel columns and where it turns. Each piece leaves ink, its
+The trace is cut at its samples and at the borders of pixel columns. Each piece leaves ink, its
 length times the stroke, spread over the rows it covers; the ink in a pixel is its shade. So strokes are
 anti-aliased, and a wave too fast for its columns shows its frequency as darkness instead of
 vanishing into a solid band. A tall wave is not clipped: it runs into the neighbouring bands, as
 on paper.
 """
+
+from functools import cache
 
 import numpy as np
 from numba import njit
@@ -15,6 +17,9 @@ from somnolens.render.style import EMPTY, FIRST_INK, LEVELS, Style
 
 _MARGIN_PX = 2
 _HATCH_PX = 8
+
+_LEVEL_OF = np.where(np.arange(256) < FIRST_INK, 1, (np.arange(256) - FIRST_INK) % LEVELS + 1).astype(np.uint8)
+"""Level that new ink must reach to be seen on each palette index; on paper any ink is seen."""
 
 
 def render_epochs(epochs: Epochs, style: Style) -> np.ndarray:
@@ -49,7 +54,8 @@ def render_signals(signals_uv: np.ndarray, present: np.ndarray, style: Style) ->
     pictures = np.empty((len(signals_uv), *style.shape_px), dtype=np.uint8)
     px_per_uv, zero_px = _scale(signals_uv, style)
     stroke_px = np.float32(style.render.stroke_px)
-    _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, stroke_px)
+    knots = _place_knots(signals_uv.shape[2], style.shape_px[1])
+    _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, stroke_px, knots)
     return pictures
 
 
@@ -80,88 +86,94 @@ def _mark_missing(background: np.ndarray, present: np.ndarray, style: Style) -> 
     return paper
 
 
-@njit(cache=True, nogil=True)
-def _draw(pictures, paper, signals_uv, px_per_uv, zero_px, present, stroke_px):
-    n_epochs, n_derivations, n_samples = signals_uv.shape
-    ink = np.zeros(pictures.shape[1], dtype=np.float32)
-    rows = np.empty(n_samples, dtype=np.float32)
+@cache
+def _place_knots(n_samples: int, width_px: int) -> tuple[np.ndarray, ...]:
+    """Where a trace is cut: at every sample and at every border of a pixel column.
+
+    Returns the samples before and after each knot, the share of the way between them, the run in pixels from
+    each knot to the next, and the first knot of each column.
+    """
+    borders = np.arange(width_px + 1) * n_samples / width_px
+    knots = np.union1d(np.arange(n_samples), borders)
+    before = np.minimum(knots.astype(np.uint32), n_samples - 1)
+    after = np.minimum(before + 1, n_samples - 1)
+    run_px = np.diff(knots) * (width_px / n_samples)
+    first = np.searchsorted(knots, borders).astype(np.uint32)
+    return before, after, (knots - before).astype(np.float32), run_px.astype(np.float32), first
+
+
+_compile = njit(cache=True, nogil=True, error_model="numpy")
+"""Divisions by zero are ruled out by the stroke; checking for them would keep the loops from being vectorised."""
+
+
+@_compile
+def _draw(pictures, paper, signals_uv, px_per_uv, zero_px, present, stroke_px, knots):
+    n_epochs, n_derivations, _ = signals_uv.shape
+    before, after, share, run_px, first_piece = knots
+    rows = np.empty(len(before), dtype=np.float32)
+    pieces = np.empty((3, len(run_px)), dtype=np.float32)
+    ink = np.zeros((pictures.shape[1], 4), dtype=np.float32)
+    edge = np.nextafter(np.float32(pictures.shape[1]), np.float32(0))
     for epoch in range(n_epochs):
         pictures[epoch] = paper
         for band in range(n_derivations):
             if present[band]:
                 scale, zero = px_per_uv[epoch, band], zero_px[epoch, band]
-                for sample in range(n_samples):
-                    rows[sample] = zero - signals_uv[epoch, band, sample] * scale
-                _draw_trace(pictures[epoch], rows, stroke_px, FIRST_INK + band * LEVELS, ink)
+                _place_rows(rows, signals_uv[epoch, band], zero, scale, before, after, share)
+                _lay_pieces(pieces, rows, run_px, stroke_px, edge)
+                _ink_columns(pictures[epoch], pieces, first_piece, np.uint8(FIRST_INK + band * LEVELS - 1), ink)
 
 
-@njit(cache=True, nogil=True)
-def _draw_trace(picture, rows, stroke_px, first_ink, ink):
-    """Ink one trace column by column; within a column, a stretch that only rises or only falls is one piece."""
-    n_samples, width = len(rows), picture.shape[1]
-    step = n_samples / width
-    px_per_sample = np.float32(width / n_samples)
-    row, sample = rows[0], 1
-    for column in range(width):
-        end = (column + 1) * step
-        inside = min(int(end), n_samples - 1)
-        first, last, turned = row, row, np.float32(column * step)
-        top = bottom = row
-        rising = sample <= inside and rows[sample] < row
-        while sample <= inside:
-            ahead = rows[sample]
-            if (ahead < last) != rising:
-                at = np.float32(sample - 1)
-                _leave_ink(ink, first, last, (at - turned) * px_per_sample, stroke_px)
-                top, bottom = min(top, last), max(bottom, last)
-                first, turned, rising = last, at, not rising
-            last = ahead
-            sample += 1
-        after = min(inside + 1, n_samples - 1)
-        row = rows[inside] + (rows[after] - rows[inside]) * np.float32(end - inside)
-        if (row < last) != rising:
-            at = np.float32(inside)
-            _leave_ink(ink, first, last, max(at - turned, np.float32(0)) * px_per_sample, stroke_px)
-            top, bottom = min(top, last), max(bottom, last)
-            first, turned = last, max(at, turned)
-        _leave_ink(ink, first, row, (np.float32(end) - turned) * px_per_sample, stroke_px)
-        top, bottom = min(top, row), max(bottom, row)
-        _dry(picture, column, top - stroke_px, bottom + stroke_px, first_ink, ink)
+@_compile
+def _place_rows(rows, samples_uv, zero, scale, before, after, share):
+    """Row of the trace at each knot."""
+    for knot in range(len(rows)):
+        sample_uv = samples_uv[before[knot]]
+        rows[knot] = zero - (sample_uv + (samples_uv[after[knot]] - sample_uv) * share[knot]) * scale
 
 
-@njit(cache=True, nogil=True)
-def _leave_ink(ink, row, next_row, run_px, stroke_px):
-    """Leave the ink of a piece, its length times the stroke, spread evenly over the rows it covers."""
-    low, high = min(row, next_row), max(row, next_row)
-    rise, half = high - low, np.float32(0.5) * stroke_px
-    _spread(ink, low - half, high + half, np.sqrt(run_px * run_px + rise * rise) * stroke_px / (rise + stroke_px))
+@_compile
+def _lay_pieces(pieces, rows, run_px, stroke_px, edge):
+    """Top, bottom and shade of the piece from each knot to the next: its ink, length times stroke, spread evenly."""
+    half = np.float32(0.5) * stroke_px
+    for piece in range(len(run_px)):
+        here, there, run = rows[piece], rows[piece + 1], run_px[piece]
+        top, bottom = (here, there) if here < there else (there, here)
+        rise = bottom - top
+        pieces[0, piece] = min(max(top - half, np.float32(0)), edge)
+        pieces[1, piece] = min(max(bottom + half, np.float32(0)), edge)
+        pieces[2, piece] = np.sqrt(run * run + rise * rise) * stroke_px / (rise + stroke_px)
 
 
-@njit(cache=True, nogil=True)
-def _spread(ink, top, bottom, density):
-    """Add ink evenly between two heights of a column."""
-    if top < 0 or bottom >= len(ink):
-        top, bottom = max(top, np.float32(0)), min(bottom, np.float32(len(ink) - 0.001))
-        if top >= bottom:
-            return
-    first, last = int(top), int(bottom)
-    if first == last:
-        ink[first] += density * (bottom - top)
-        return
-    ink[first] += density * (np.float32(first + 1) - top)
-    for row in range(first + 1, last):
-        ink[row] += density
-    ink[last] += density * (bottom - np.float32(last))
+@_compile
+def _ink_columns(picture, pieces, first_piece, first_ink, ink):
+    """Ink one trace column by column; its palette indices follow `first_ink`.
+
+    Only the ends of a piece are written down: how the shade changes in the row where it begins and the row
+    after, and in the row where it ends and the row after, each in a column of `ink` of its own.
+    """
+    for column in range(picture.shape[1]):
+        highest, lowest = picture.shape[0], 0
+        for piece in range(first_piece[column], first_piece[column + 1]):
+            top, bottom, shade = pieces[0, piece], pieces[1, piece], pieces[2, piece]
+            first, last = np.uint32(top), np.uint32(bottom)
+            begun, ended = shade * (top - np.float32(first)), shade * (bottom - np.float32(last))
+            ink[first, 0] += shade - begun
+            ink[first, 1] += begun
+            ink[last, 2] += shade - ended
+            ink[last, 3] += ended
+            highest, lowest = min(highest, first), max(lowest, last)
+        _dry(picture, column, highest, lowest, first_ink, ink)
 
 
-@njit(cache=True, nogil=True)
-def _dry(picture, column, top, bottom, first_ink, ink):
+@_compile
+def _dry(picture, column, highest, lowest, first_ink, ink):
     """Turn the ink of one column into palette levels; the stronger ink wins where traces cross."""
-    for row in range(max(0, int(top)), min(len(ink), int(bottom) + 1)):
-        level = int(min(ink[row], np.float32(1)) * np.float32(LEVELS) + np.float32(0.5))
-        ink[row] = 0
-        if level == 0:
-            continue
-        there = picture[row, column]
-        if there < FIRST_INK or level >= (there - FIRST_INK) % LEVELS + 1:
-            picture[row, column] = first_ink + level - 1
+    wet = begun = ended = np.float32(0)
+    for row in range(highest, lowest + 1):
+        wet += ink[row, 0] + begun - ink[row, 2] - ended
+        begun, ended = ink[row, 1], ink[row, 3]
+        ink[row, 0] = ink[row, 1] = ink[row, 2] = ink[row, 3] = 0
+        level = np.uint8(min(wet, np.float32(1)) * np.float32(LEVELS) + np.float32(0.5))
+        if level >= _LEVEL_OF[picture[row, column]]:
+            picture[row, column] = first_ink + level
