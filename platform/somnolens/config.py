@@ -123,6 +123,9 @@ class TrainSettings(Section):
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
     reports_per_pass: Count = Field(1, description="validations, each with a checkpoint")
+    hide_share: float = Field(
+        0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
+    )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
     n_workers: Count = 2
     gpus_per_worker: float = Field(0, ge=0)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from somnolens.train.rows import Rows, plan_batches, spread_evenly, weigh_stages
+from somnolens.render.style import FIRST_INK, LEVELS
+from somnolens.train.rows import Rows, hide_at_random, plan_batches, spread_evenly, weigh_stages
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 5))
@@ -49,3 +50,27 @@ def test_rows_with_features_show_those_instead_of_pictures():
     features = np.arange(6, dtype=np.float16).reshape(3, 2)
     shown = Rows(np.zeros(3, int), [b""] * 3, features).take(np.array([2, 0]))
     assert shown.tolist() == [[4, 5], [0, 1]]
+
+
+def hide_blank(style, share, seed=7):
+    """The derivations that each of 400 pictures, inked in all six, still shows."""
+    picture = style.background.copy()
+    picture[:6, 0] = FIRST_INK + LEVELS * np.arange(6)
+    hide = hide_at_random(400, share, seed, style)
+    return np.array([np.isin(picture[:6, 0], hide(picture, place)) for place in range(400)])
+
+
+def test_a_share_of_the_rows_loses_derivations_and_always_keeps_an_eeg(style):
+    shown = hide_blank(style, share=0.5)
+    assert 0.4 < (~shown).any(axis=1).mean() < 0.6
+    assert shown[:, :3].any(axis=1).all()
+    assert (~shown).any(axis=0).all()
+
+
+def test_the_same_rows_lose_the_same_derivations_again(style):
+    assert (hide_blank(style, 0.5) == hide_blank(style, 0.5)).all()
+    assert (hide_blank(style, 0.5) != hide_blank(style, 0.5, seed=8)).any()
+
+
+def test_with_no_share_every_picture_stays_whole(style):
+    assert hide_blank(style, share=0.0).all()

@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 
 from somnolens.epochs import Epochs
-from somnolens.render.style import EMPTY, FIRST_INK, LEVELS, Style
+from somnolens.render.missing import mark_missing
+from somnolens.render.style import FIRST_INK, LEVELS, Style
 
 _MARGIN_PX = 2
-_HATCH_PX = 8
 
 _LEVEL_OF = np.where(np.arange(256) < FIRST_INK, 1, (np.arange(256) - FIRST_INK) % LEVELS + 1).astype(np.uint8)
 """Level that new ink must reach to be seen on each palette index; on paper any ink is seen."""
@@ -50,7 +50,7 @@ def render_epochs(epochs: Epochs, style: Style) -> np.ndarray:
 
 def render_signals(signals_uv: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
     """Draw bare signals, shape (n_epochs, n_derivations, n_samples), in microvolts, as `render_epochs` does."""
-    paper = _mark_missing(style.background, present, style)
+    paper = mark_missing(present, style)
     pictures = np.empty((len(signals_uv), *style.shape_px), dtype=np.uint8)
     px_per_uv, zero_px = _scale(signals_uv, style)
     stroke_px = np.float32(style.render.stroke_px)
@@ -72,18 +72,6 @@ def _scale(signals_uv: np.ndarray, style: Style) -> tuple[np.ndarray, np.ndarray
     px_per_uv = (heights - 2 * _MARGIN_PX) / np.maximum(high - low, 1e-6)
     middle_uv = (high + low) / 2
     return px_per_uv.astype(np.float32), (tops + heights / 2 + middle_uv * px_per_uv).astype(np.float32)
-
-
-def _mark_missing(background: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
-    """Hatch the band of each missing derivation, so that emptiness cannot pass for a flat line."""
-    paper = background.copy()
-    rows, columns = np.indices(paper.shape)
-    hatch = (rows + columns) % _HATCH_PX == 0
-    for (top, height), there in zip(style.bands_px, present, strict=True):
-        if not there:
-            band = slice(top, top + height)
-            paper[band][hatch[band]] = EMPTY
-    return paper
 
 
 @cache

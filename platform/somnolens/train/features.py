@@ -11,7 +11,7 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import prepare_looker
 from somnolens.model.base import choose_device, identify_base
 from somnolens.provenance import fingerprint
-from somnolens.train.rows import Rows, load_rows, spread_evenly
+from somnolens.train.rows import Rows, hide_at_random, load_rows, spread_evenly
 
 _BATCH = 64
 
@@ -23,7 +23,9 @@ def may_cache(settings: Settings) -> bool:
 
 def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: str) -> Path:
     """File of a split's features, named after all that decides them."""
-    key = [identify_base(settings.model), dataset.manifest["fingerprint"], settings.train.max_validation_rows, split]
+    train = settings.train
+    chosen = [train.hide_share, train.seed] if split == "train" else train.max_validation_rows
+    key = [identify_base(settings.model), dataset.manifest["fingerprint"], chosen, split]
     return cache / f"features-{split}-{fingerprint(key)}.npy"
 
 
@@ -69,10 +71,11 @@ def cache_features(
 
 
 def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
-    rows = load_rows(dataset, split)
+    rows, train = load_rows(dataset, split), settings.train
     if split == "train":
-        return rows
-    return rows.pick(spread_evenly(len(rows), settings.train.max_validation_rows))
+        hide = hide_at_random(len(rows), train.hide_share, train.seed, dataset.style)
+        return Rows(rows.codes, rows.images, hide=hide)
+    return rows.pick(spread_evenly(len(rows), train.max_validation_rows))
 
 
 @torch.inference_mode()

@@ -1,15 +1,17 @@
 """The rows a model learns from: pictures or cached vision features, with stage codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from somnolens.aasm import STAGES
+from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
 from somnolens.dataset.manifest import Dataset
 from somnolens.errors import DatasetError
+from somnolens.render.missing import hide_derivations
 from somnolens.render.png import decode_png
+from somnolens.render.style import Style
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,14 @@ class Rows:
         PNG of each row; decoded when a batch is made.
     features : ndarray of float16, shape (n_rows, ...), or None
         Vision features in place of the pictures, memory-mapped.
+    hide : callable or None
+        Given a picture and its place, takes derivations off it; see `hide_at_random`.
     """
 
     codes: np.ndarray
     images: Sequence[bytes]
     features: np.ndarray | None = None
+    hide: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -37,10 +42,14 @@ class Rows:
         """What the model is shown of these rows: features where there are any, else uint8 pictures."""
         if self.features is not None:
             return torch.from_numpy(self.features[places]).float()
-        return torch.from_numpy(np.stack([decode_png(self.images[place]) for place in places]))
+        return torch.from_numpy(np.stack([self._draw(place) for place in places]))
+
+    def _draw(self, place: int) -> np.ndarray:
+        picture = decode_png(self.images[place])
+        return picture if self.hide is None else self.hide(picture, place)
 
     def pick(self, places: np.ndarray) -> "Rows":
-        """A part of the rows."""
+        """A part of the rows, every picture whole."""
         features = None if self.features is None else self.features[places]
         return Rows(self.codes[places], [self.images[place] for place in places], features)
 
@@ -68,6 +77,24 @@ def load_rows(dataset: Dataset, split: str) -> Rows:
             else f"{dataset.folder} holds no scored epoch to learn from."
         )
     return Rows(np.concatenate(codes), images)
+
+
+def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Choose rows whose pictures lose some derivations, so that an adapter learns to get on without them.
+
+    Each derivation of a chosen row is hidden with a probability of one half, but never the last EEG. A row
+    is shown alike in every pass, so that its vision features can be cached.
+    """
+    rng = np.random.default_rng([seed, n_rows])
+    hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(style.derivations))) < 0.5)
+    eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in style.derivations])
+    blind = hidden[:, eeg].all(axis=1)
+    hidden[blind, rng.choice(np.flatnonzero(eeg), n_rows)[blind]] = False
+
+    def hide(picture: np.ndarray, place: int) -> np.ndarray:
+        return hide_derivations(picture, hidden[place], style) if hidden[place].any() else picture
+
+    return hide
 
 
 def spread_evenly(n_rows: int, at_most: int) -> np.ndarray:
