@@ -134,6 +134,15 @@ class TrainSettings(Section):
     checkpoints_to_keep: Count = 2
     seed: int = Field(7, ge=0)
 
+    @model_validator(mode="after")
+    def _share_batches_evenly(self) -> "TrainSettings":
+        if self.batch_size % self.n_workers:
+            raise ValueError(
+                f"train.batch_size = {self.batch_size} cannot be shared by train.n_workers = {self.n_workers}; "
+                "choose a multiple"
+            )
+        return self
+
 
 class Range(Section):
     """Numbers between two ends, drawn evenly or evenly in their logarithm."""
@@ -224,10 +233,29 @@ def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> 
     values = _read_yaml(config) if config else {}
     for override in overrides:
         _put(values, override)
+    return resolve_settings(values, str(config) if config else "")
+
+
+def resolve_settings(values: dict[str, Any], source: str = "") -> Settings:
+    """Settings of plain values, as YAML, a dataset or an adapter's card holds them.
+
+    Parameters
+    ----------
+    values : dict
+    source : str
+        Where they are from, for the sentence if they cannot be used.
+
+    Raises
+    ------
+    SettingsError
+        Naming every unknown key and every value out of its limits.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_explain(error, config)) from None
+        where = f" in {source}" if source else ""
+        sentences = "; ".join(_explain_one(detail) for detail in error.errors())
+        raise SettingsError(f"{error.error_count()} setting(s){where} cannot be used: {sentences}.") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -260,14 +288,10 @@ def _put(values: dict[str, Any], override: str) -> None:
         ) from None
 
 
-def _explain(error: ValidationError, config: Path | None) -> str:
-    where = f" in {config}" if config else ""
-    lines = [_explain_one(detail) for detail in error.errors()]
-    return f"{len(lines)} setting(s){where} cannot be used: " + "; ".join(lines)
-
-
 def _explain_one(detail: Any) -> str:
     path = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
     if detail["type"] != "extra_forbidden":
         return f"{path} = {detail['input']!r}: {detail['msg']}"
     section = detail["loc"][0]

@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.repository.tree import ROOT
@@ -25,17 +27,6 @@ def make_environment(folder: Path, **more: str) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return make_environment(tmp_path_factory.mktemp("r"))
-
-
-@pytest.fixture(scope="session")
-def run_job(environment) -> Run:
-    """Run `python jobs/NAME.py ...` in the root of the repository."""
-
-    def run(name: str, *arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, f"jobs/{name}.py", *map(str, arguments)]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -56,23 +47,40 @@ def find_port() -> int:
         return listener.getsockname()[1]
 
 
-@pytest.fixture
-def head_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a job on a head of its own, as `ray start --head` makes it and `ray job submit` sets it.
+def wait_for_dashboard(url: str, seconds: float) -> None:
+    """The dashboard takes jobs; it is the last part of a head to come up."""
+    give_up = time.monotonic() + seconds
+    while True:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/api/jobs/").is_success:
+                return
+        assert time.monotonic() < give_up, "the head did not come up"
+        time.sleep(0.2)
 
-    `--block` keeps the command as parent of all it starts, so that ending its session ends them.
+
+@pytest.fixture(scope="module")
+def run_on_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run a command beside a head of its own, with the environment that the command's jobs find there.
+
+    `--block` keeps the head's command as parent of all it starts, so that ending its session ends them.
     """
-    folder, port = tmp_path_factory.mktemp("h"), find_port()
+    folder, port, dashboard = tmp_path_factory.mktemp("h"), find_port(), find_port()
     environment = make_environment(folder)
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}"]
-    command += [f"--dashboard-port={find_port()}", "--num-cpus=3", "--disable-usage-stats"]
+    command += [f"--dashboard-port={dashboard}", "--num-cpus=3", "--disable-usage-stats"]
+    there = {"RAY_ADDRESS": f"127.0.0.1:{port}", "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+
+    def run(*words: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            list(map(str, words)), cwd=ROOT, env=environment | there, capture_output=True, text=True, timeout=280
+        )
+
     with (folder / "head.log").open("wb") as log:
         head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            yield environment | {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+            wait_for_dashboard(there["RAY_API_SERVER_ADDRESS"], 60)
+            yield run
         finally:
-            head.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                head.wait(timeout=20)
             with suppress(ProcessLookupError):
                 os.killpg(head.pid, signal.SIGKILL)
+            head.wait()

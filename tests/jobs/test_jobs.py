@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,32 +26,28 @@ def nights(tmp_path_factory) -> Path:
     return write_small_cohort(tmp_path_factory.mktemp("cohort") / "nights", 5)
 
 
-def test_build_train_evaluate_and_score_in_a_row(run_job, nights, adapter_folder, tmp_path):
+def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, adapter_folder, tmp_path):
+    """The first as `ray job submit` sends it, the others with the head's address, as their jobs find it."""
     dataset, run, base = tmp_path / "dataset", tmp_path / "run", f"model.base={adapter_folder.parent / 'base'}"
     settings = set_all(*SETTINGS, base, "train.passes=1")
+    submit = (Path(sys.executable).with_name("ray"), "job", "submit", "--working-dir", ROOT, "--")
+    built = run_on_head(*submit, sys.executable, "jobs/build_dataset.py", nights, dataset, *settings)
+    assert built.returncode == 0, (built.stdout, built.stderr)
+    assert "40 epochs of 5 nights" in built.stdout
     steps = [
-        ("build_dataset", nights, dataset, *settings),
         ("train_adapter", dataset, run, *settings),
         ("evaluate_adapter", run / "adapter", dataset, tmp_path / "evaluated"),
         ("score_recordings", run / "adapter", nights, tmp_path / "scored", *settings),
     ]
     for name, *arguments in steps:
-        ended = run_job(name, *arguments)
+        ended = run_on_head(sys.executable, f"jobs/{name}.py", *arguments)
         assert ended.returncode == 0, (name, ended.stdout, ended.stderr)
         assert ended.stderr == "", name
     assert json.loads((tmp_path / "evaluated" / "metrics.json").read_text())["split"] == "test"
     assert len(list((tmp_path / "scored").glob("*.json"))) == 5
-    again = run_job("train_adapter", dataset, run, *settings)
+    again = run_on_head(sys.executable, "jobs/train_adapter.py", dataset, run, *settings)
     assert again.returncode == 1
     assert again.stderr.startswith(f"RunFolder: The run folder {run} exists.")
-
-
-def test_a_job_runs_unchanged_on_a_cluster_that_is_there(head_environment, nights, tmp_path):
-    """What a job submitted to a head finds: RAY_ADDRESS in its environment, and a cluster that is not its own."""
-    command = [sys.executable, "jobs/build_dataset.py", str(nights), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
-    ended = subprocess.run(command, cwd=ROOT, env=head_environment, capture_output=True, text=True, timeout=200)
-    assert ended.returncode == 0, ended.stderr
-    assert "40 epochs of 5 nights" in ended.stdout
 
 
 def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, adapter_folder, tmp_path):

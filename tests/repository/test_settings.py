@@ -2,7 +2,8 @@
 
 import pytest
 
-from somnolens.config import Section, Settings, read_settings
+from somnolens.config import Section, Settings, read_settings, resolve_settings
+from somnolens.errors import SettingsError
 from tests.repository.tree import ROOT, list_files
 
 SECTIONS = {name: field.annotation for name, field in Settings.model_fields.items()}
@@ -30,3 +31,16 @@ def test_defaults_are_within_their_own_limits():
 def test_every_shipped_settings_file_can_be_used():
     for path in SHIPPED:
         assert read_settings(ROOT / path) != Settings(), f"{path} says nothing that differs from the defaults"
+
+
+def test_a_batch_that_its_workers_cannot_share_is_refused_before_anything_starts():
+    with pytest.raises(SettingsError) as caught:
+        read_settings(overrides=["train.batch_size=7"])
+    assert str(caught.value) == (
+        "1 setting(s) cannot be used: train.batch_size = 7 cannot be shared by train.n_workers = 2; choose a multiple."
+    )
+
+
+def test_settings_from_another_version_are_named_with_the_place_they_stand_in():
+    with pytest.raises(SettingsError, match=r"in the adapter's card cannot be used: train.lora_size is not a setting"):
+        resolve_settings({"train": {"lora_size": 8}}, "the adapter's card")

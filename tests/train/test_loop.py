@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from somnolens.config import TrainSettings
-from somnolens.errors import SettingsError
-from somnolens.train.loop import Crew, measure_stages, run_training, score_rows
+from somnolens.train.loop import measure_stages, run_training, score_rows
 
 
 def train(looker, rows, settings: TrainSettings, folder=None, stop_at=None, resume=None):
@@ -62,11 +61,6 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker
 def test_a_finished_run_has_nothing_left_to_do(make_looker, rows, settings, tmp_path):
     train(make_looker(), rows, settings.train, tmp_path)
     assert train(make_looker(), rows, settings.train, resume=tmp_path / "step_6") == []
-
-
-def test_a_batch_that_the_workers_cannot_share_is_refused(make_looker, rows, settings):
-    with pytest.raises(SettingsError, match=r"train.batch_size = 8 cannot be shared by train.n_workers = 3"):
-        run_training(make_looker(), rows, rows, settings.train, lambda *_: None, crew=Crew(0, 3))
 
 
 def test_the_parts_of_two_workers_make_the_gradient_of_one(make_looker, rows, settings):

@@ -55,7 +55,7 @@ def test_a_trial_that_fails_is_counted_and_explained(found):
     assert failed
     assert all(math.isnan(trial.kappa) for trial in failed)
     assert {trial.error for trial in failed} == {
-        "train.batch_size = 7 cannot be shared by train.n_workers = 2. Choose a multiple."
+        "1 setting(s) cannot be used: train.batch_size = 7 cannot be shared by train.n_workers = 2; choose a multiple."
     }
 
 

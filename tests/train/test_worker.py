@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from somnolens.errors import SettingsError, SomnolensError
+from somnolens.errors import SettingsError
 from somnolens.model.adapters import read_card
 from somnolens.score.engine import load_engine
 from somnolens.train.features import cache_features
 from somnolens.train.loop import STATE_FILE
 from somnolens.train.worker import explain_failure, keep_checkpoint, train_adapter
-from tests.small_cohort import small_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
 
@@ -110,18 +109,6 @@ def test_a_finished_run_is_not_trained_again(run, short_settings, small_dataset)
     train_adapter(short_settings, small_dataset.folder, run, [make_witness(run)])
     assert len(read_reports(run)) == n_reports
     assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == before
-
-
-@pytest.mark.ray
-def test_a_run_that_cannot_be_shared_by_its_workers_ends_in_one_sentence(
-    ray_cluster, adapter_folder, small_dataset, tmp_path
-):
-    settings = small_settings(adapter_folder.parent / "base", "train.batch_size=7", "train.max_failures=0")
-    with pytest.raises(SomnolensError) as caught:
-        train_adapter(settings, small_dataset.folder, tmp_path)
-    assert str(caught.value) == (
-        "The training failed: train.batch_size = 7 cannot be shared by train.n_workers = 2. Choose a multiple."
-    )
 
 
 class LostError(Exception):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.dataset as pads
 
 from somnolens.aasm import STAGES
-from somnolens.config import Settings
+from somnolens.config import Settings, resolve_settings
 from somnolens.dataset.rows import SCHEMA, ShardReport, locate_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.errors import DatasetError
@@ -43,7 +43,7 @@ class Dataset:
 
     @property
     def style(self) -> Style:
-        settings = Settings.model_validate(self.manifest["settings"])
+        settings = resolve_settings(self.manifest["settings"], str(self.folder))
         return Style(settings.render, settings.prepare, tuple(self.manifest["derivations"]))
 
     @property

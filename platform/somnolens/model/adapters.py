@@ -19,7 +19,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from somnolens.aasm import RECOMMENDED_DERIVATIONS
-from somnolens.config import ModelSettings, Settings, TrainSettings
+from somnolens.config import Settings, TrainSettings, resolve_settings
 from somnolens.errors import AdapterError
 from somnolens.model.base import Looker, build_looker, choose_device, identify_base, load_model
 from somnolens.provenance import describe_code
@@ -61,8 +61,13 @@ class AdapterCard:
     code: dict[str, str] = field(default_factory=describe_code)
 
     @property
+    def resolved(self) -> Settings:
+        """The settings, checked: a card may come from another version."""
+        return resolve_settings(self.settings, "the adapter's card")
+
+    @property
     def style(self) -> Style:
-        settings = Settings.model_validate(self.settings)
+        settings = self.resolved
         return Style(settings.render, settings.prepare, tuple(self.derivations))
 
     @property
@@ -187,15 +192,15 @@ def load_adapter(adapter: str | Path, merge: bool = True) -> tuple[Looker, Adapt
         version of somnolens are drawn otherwise.
     """
     card = read_card(adapter)
-    settings = ModelSettings.model_validate(card.settings["model"])
+    settings = card.resolved
     check_render_hash(card, card.style.hash, "This version of somnolens draws pictures whose style")
-    base = identify_base(settings)
+    base = identify_base(settings.model)
     if base["fingerprint"] != card.base_model["fingerprint"]:
         raise AdapterError(
             f"The adapter {adapter} was trained on base model {card.base_model['name']!r} with weights "
             f"{card.base_model['fingerprint']}, but those at hand are {base['fingerprint']}. Train it again."
         )
-    looker = prepare_looker(Settings.model_validate(card.settings), card.style)
+    looker = prepare_looker(settings, card.style)
     with _without_peft_warning():
         looker.model = PeftModel.from_pretrained(looker.model, str(locate_adapter(adapter)))
     if merge:

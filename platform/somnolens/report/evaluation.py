@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.hypnogram import Hypnogram
 from somnolens.model.adapters import check_render_hash
@@ -53,7 +52,7 @@ def evaluate_adapter(
         Where the pictures are drawn otherwise than the adapter learnt.
     """
     check_render_hash(engine.card, dataset.style.hash, f"The dataset {dataset.folder}")
-    batch_size = Settings.model_validate(engine.card.settings).score.batch_size
+    batch_size = engine.card.resolved.score.batch_size
     results = []
     for night in dataset.nights(split):
         truth = Hypnogram.from_codes(dataset.read_stages(night), scorer="expert")

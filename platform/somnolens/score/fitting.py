@@ -26,7 +26,7 @@ def finish_adapter(adapter: Path, dataset: Dataset) -> AdapterCard:
         The one it was trained on: transitions from its training nights, the rest from its validation nights.
     """
     card = read_card(adapter)
-    settings = Settings.model_validate(card.settings)
+    settings = card.resolved
     engine = load_engine(adapter, sequence_step=False)
     training = [dataset.read_stages(night) for night in dataset.nights("train")]
     _, shares = weigh_stages(np.concatenate([c[c >= 0] for c in training]), settings.train.class_weighting)

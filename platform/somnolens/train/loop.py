@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from somnolens.aasm import STAGES
 from somnolens.config import TrainSettings
-from somnolens.errors import SettingsError
 from somnolens.model.base import Looker
 from somnolens.train.rows import Rows, plan_batches, weigh_stages
 
@@ -82,11 +81,7 @@ class _Run:
 
     def __init__(self, looker: Looker, rows: Rows, settings: TrainSettings, crew: Crew, resume: Path | None) -> None:
         self.looker, self.rows, self.settings, self.crew = looker, rows, settings, crew
-        if settings.batch_size % crew.size:
-            raise SettingsError(
-                f"train.batch_size = {settings.batch_size} cannot be shared by train.n_workers = {crew.size}. "
-                "Choose a multiple."
-            )
+        assert settings.batch_size % crew.size == 0, (settings.batch_size, crew)
         self.steps_per_pass = math.ceil(len(rows) / settings.batch_size)
         self.n_steps = settings.passes * self.steps_per_pass
         weights, _ = weigh_stages(rows.codes, settings.class_weighting)

@@ -16,7 +16,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from somnolens.config import Choices, Range, Settings
+from somnolens.config import Choices, Range, Settings, resolve_settings
 from somnolens.errors import SettingsError, SomnolensError
 from somnolens.provenance import write_json
 from somnolens.train.worker import OBJECTIVE, build_trainer, explain_failure, keep_checkpoint
@@ -190,12 +190,12 @@ def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any
 
 
 def place_values(settings: dict[str, Any], values: dict[str, Any]) -> Settings:
-    """Settings with the values of a trial put in their places."""
+    """Settings with the values of a trial put in their places; a SettingsError where they do not go together."""
     placed = json.loads(json.dumps(settings))
     for name, value in values.items():
         section, key = name.split(".")
         placed[section][key] = value
-    return Settings.model_validate(placed)
+    return resolve_settings(placed)
 
 
 def _run_trial(config: dict[str, Any]) -> None:
