@@ -29,6 +29,8 @@ class Epochs:
         Label in the file that each derivation was made from, None where missing.
     start_s : float
         Time of the first epoch since the start of the recording.
+    step_s : float
+        From the beginning of one epoch to that of the next, as in `Hypnogram.step_s`.
     notes : tuple of str
         Sentences a person should read with the result.
     """
@@ -41,6 +43,7 @@ class Epochs:
     sources: tuple[str | None, ...]
     start_s: float = 0.0
     notes: tuple[str, ...] = ()
+    step_s: float = 30.0
 
     def __len__(self) -> int:
         return len(self.signals_uv)

@@ -1,4 +1,4 @@
-"""A hypnogram: one stage per epoch, by one scorer, person or model."""
+"""A hypnogram: one stage per epoch, by one scorer, by several, or by a model."""
 
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,9 @@ class Hypnogram:
         Hypnodensity, in the order of `aasm.STAGES`; rows sum to 1.
     notes : tuple of str
         What the reader found and did (texts left unscored, a tail dropped).
+    step_s : float
+        From the beginning of one epoch to that of the next. Less than 30 only where a night was scored in
+        shorter epochs and each is drawn with the signal around it, so that neighbours overlap.
 
     Examples
     --------
@@ -36,13 +39,15 @@ class Hypnogram:
     start_s: float = 0.0
     probabilities: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    step_s: float = float(EPOCH_S)
 
     def __len__(self) -> int:
         return len(self.stages)
 
     @property
     def duration_s(self) -> float:
-        return len(self.stages) * float(EPOCH_S)
+        """From the beginning of the first epoch to the end of the last."""
+        return (len(self.stages) - 1) * self.step_s + EPOCH_S if self.stages else 0.0
 
     def counts(self) -> dict[str, int]:
         """Epochs per stage, UNSCORED last."""
@@ -55,7 +60,7 @@ class Hypnogram:
 
     def cut(self, duration_s: float) -> "Hypnogram":
         """Keep the whole epochs that lie inside the first `duration_s` of the recording."""
-        n_epochs = max(0, int((duration_s - self.start_s + 1e-6) // EPOCH_S))
+        n_epochs = max(0, int((duration_s - self.start_s - EPOCH_S + 1e-6) // self.step_s) + 1)
         if n_epochs >= len(self):
             return self
         probabilities = None if self.probabilities is None else self.probabilities[:n_epochs]

@@ -20,6 +20,9 @@ from somnolens.read.units import is_voltage, microvolts_per_unit
         ("POL C4", "C4", None),
         ("M1", "M1", None),
         ("EEG", "EEG", None),
+        ("EEG(sec)", "EEG2", None),
+        ("EEG 2", "EEG2", None),
+        ("EEG T3-LER", "T7", "LER"),
         ("LOC-A2", "E1", "M2"),
         ("EOG ROC-A1", "E2", "M1"),
         ("EOG(L)", "E1", None),
@@ -48,7 +51,7 @@ def test_labels_of_the_staging_montage(label, active, reference):
 
 @pytest.mark.parametrize(
     "label",
-    ["ECG", "EMG tibialis", "LEG L", "EEG(sec)", "SaO2", "THOR RES", "C3 THERM", "EOG vertical", "H.R.", "", "24"],
+    ["ECG", "EMG tibialis", "LEG L", "SaO2", "THOR RES", "C3 THERM", "EOG vertical", "H.R.", "", "24"],
 )
 def test_labels_of_something_else(label):
     assert parse_label(label) is None

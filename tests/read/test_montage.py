@@ -65,7 +65,7 @@ def test_separate_electrodes_are_rereferenced():
     montage = find_montage(record("F4", "C4", "O2", "E1", "E2", "M1", "M2", "Chin1", "Chin2"))
     assert montage.sources == ("F4 - M1", "C4 - M1", "O2 - M1", "E1 - M2", "E2 - M2", "Chin1 - Chin2")
     assert montage.derivations[0].parts == (("F4", 1), ("M1", -1))
-    assert montage.derivations[0].reason == "as recommended; re-referenced here from two electrodes"
+    assert montage.derivations[0].reason == "as recommended; re-referenced here from two signals"
     assert montage.signal_names == ("F4", "M1", "C4", "O2", "E1", "M2", "E2", "Chin1", "Chin2")
 
 

@@ -27,6 +27,7 @@ def prepare_epochs(
     sampling_rate_hz: float = 100.0,
     mains_hz: Mains = "auto",
     start_s: float = 0.0,
+    step_s: float = float(EPOCH_S),
 ) -> Epochs:
     """Filter, resample and cut the derivations of a night.
 
@@ -44,7 +45,9 @@ def prepare_epochs(
         'auto' notches a derivation only where hum is found in it.
     start_s : float
         Time of the first epoch in the recording: where the scoring starts, `hypnogram.start_s`.
-        Below 0 the epochs start on the same 30-s grid, with the first that lies in the recording.
+        Below 0 the epochs start on the same grid, with the first that lies in the recording.
+    step_s : float
+        From one epoch to the next: `hypnogram.step_s`.
 
     Returns
     -------
@@ -63,14 +66,14 @@ def prepare_epochs(
     >>> prepare_epochs(night, find_montage(night)).signals_uv.shape
     (2, 6, 3000)
     """
-    start_s = start_s if start_s >= 0 else start_s % EPOCH_S
-    n_epochs = count_epochs(recording.duration_s, start_s)
+    start_s = start_s if start_s >= 0 else start_s % step_s
+    n_epochs = count_epochs(recording.duration_s, start_s, step_s)
     if n_epochs == 0:
         raise UnreadableRecordingError(
             f"{recording.name} holds {recording.duration_s:g} s of signal, of which staging would begin at "
             f"{start_s:g} s: not one epoch of {EPOCH_S} s. Name a longer recording."
         )
-    plan = _Plan(recording, sampling_rate_hz, mains_hz, start_s, n_epochs)
+    plan = _Plan(recording, sampling_rate_hz, mains_hz, start_s, step_s, n_epochs)
     prepared = [_prepare_derivation(plan, derivation) for derivation in montage.derivations]
     signals_uv = np.stack([one.epochs_uv for one in prepared], axis=1)
     quality = np.stack([one.quality for one in prepared], axis=1)
@@ -83,6 +86,7 @@ def prepare_epochs(
         quality=quality,
         sources=montage.sources,
         start_s=start_s,
+        step_s=step_s,
         notes=(*recording.notes, *notes),
     )
 
@@ -95,6 +99,7 @@ class _Plan:
     sampling_rate_hz: float
     mains_hz: Mains
     start_s: float
+    step_s: float
     n_epochs: int
 
 
@@ -120,7 +125,7 @@ def _prepare_derivation(plan: _Plan, derivation: Derivation) -> _Prepared:
     )
     epochs_uv = _cut(plan, filtered_uv)
     clipped = np.max([_share_clipped(plan, signal) for signal in signals], axis=0)
-    is_bad = share_per_epoch(bad, rate_hz, plan.start_s, plan.n_epochs) > 0
+    is_bad = share_per_epoch(bad, rate_hz, plan.start_s, plan.n_epochs, plan.step_s) > 0
     return _Prepared(epochs_uv, mark_quality(epochs_uv, is_bad, clipped), mains_hz)
 
 
@@ -161,10 +166,10 @@ def _choose_mains(samples_uv: np.ndarray, rate_hz: float, mains_hz: Mains) -> fl
 
 def _cut(plan: _Plan, filtered_uv: np.ndarray) -> np.ndarray:
     """Epochs, shape (n_epochs, n_samples); the last sample may be one short by rounding: repeat it."""
-    needed = round((plan.start_s + plan.n_epochs * EPOCH_S) * plan.sampling_rate_hz)
+    needed = round((plan.start_s + (plan.n_epochs - 1) * plan.step_s + EPOCH_S) * plan.sampling_rate_hz)
     if len(filtered_uv) < needed:
         filtered_uv = np.pad(filtered_uv, (0, needed - len(filtered_uv)), mode="edge")
-    return cut_epochs(filtered_uv[None], plan.sampling_rate_hz, plan.start_s)[: plan.n_epochs, 0]
+    return cut_epochs(filtered_uv[None], plan.sampling_rate_hz, plan.start_s, plan.step_s)[: plan.n_epochs, 0]
 
 
 def _share_clipped(plan: _Plan, signal: Signal) -> np.ndarray:
@@ -172,7 +177,8 @@ def _share_clipped(plan: _Plan, signal: Signal) -> np.ndarray:
     lowest_uv, highest_uv = signal.physical_range_uv
     margin_uv = 1e-5 * (highest_uv - lowest_uv) if np.isfinite(highest_uv - lowest_uv) else 0.0
     at_limit = (signal.samples_uv <= lowest_uv + margin_uv) | (signal.samples_uv >= highest_uv - margin_uv)
-    return share_per_epoch(np.flatnonzero(at_limit), signal.sampling_rate_hz, plan.start_s, plan.n_epochs)
+    limits = np.flatnonzero(at_limit)
+    return share_per_epoch(limits, signal.sampling_rate_hz, plan.start_s, plan.n_epochs, plan.step_s)
 
 
 def _tell_missing(montage: Montage) -> Iterator[str]:
@@ -204,8 +210,8 @@ def align(epochs: Epochs, hypnogram: Hypnogram) -> tuple[Epochs, Hypnogram]:
     Raises
     ------
     MismatchedHypnogramError
-        When they share no epoch, or begin off each other's 30-s grid: then prepare the epochs with
-        `start_s=hypnogram.start_s`.
+        When they share no epoch, or begin off each other's grid: then prepare the epochs with
+        `start_s=hypnogram.start_s` and `step_s=hypnogram.step_s`.
 
     Examples
     --------
@@ -218,7 +224,7 @@ def align(epochs: Epochs, hypnogram: Hypnogram) -> tuple[Epochs, Hypnogram]:
     first, last = max(0, shift), min(len(epochs), shift + len(hypnogram))
     if first >= last:
         raise MismatchedHypnogramError(
-            f"{epochs.night}: the signal runs from {epochs.start_s:g} to {epochs.start_s + len(epochs) * EPOCH_S:g} s, "
+            f"{epochs.night}: the signal runs from {epochs.start_s:g} to {_end_s(epochs):g} s, "
             f"the scoring from {hypnogram.start_s:g} to {hypnogram.start_s + hypnogram.duration_s:g} s: they share no "
             "epoch. Check that the two files belong together."
         )
@@ -231,14 +237,19 @@ def align(epochs: Epochs, hypnogram: Hypnogram) -> tuple[Epochs, Hypnogram]:
     )
 
 
+def _end_s(epochs: Epochs) -> float:
+    return epochs.start_s + (len(epochs) - 1) * epochs.step_s + EPOCH_S
+
+
 def _count_shift(epochs: Epochs, hypnogram: Hypnogram) -> int:
     """Epochs by which the scoring begins after the signal."""
-    shift = (hypnogram.start_s - epochs.start_s) / EPOCH_S
-    off_s = abs(shift - round(shift)) * EPOCH_S
+    assert epochs.step_s == hypnogram.step_s
+    shift = (hypnogram.start_s - epochs.start_s) / epochs.step_s
+    off_s = abs(shift - round(shift)) * epochs.step_s
     if off_s > ON_GRID_S:
         raise MismatchedHypnogramError(
             f"{epochs.night}: the scoring begins at {hypnogram.start_s:g} s and the epochs at {epochs.start_s:g} s, "
-            f"{off_s:g} s off the 30-s grid. Prepare the epochs with start_s={hypnogram.start_s:g}."
+            f"{off_s:g} s off the {epochs.step_s:g}-s grid. Prepare the epochs with start_s={hypnogram.start_s:g}."
         )
     return round(shift)
 

@@ -60,14 +60,16 @@ def _height_of_seconds(filtered_uv: np.ndarray) -> np.ndarray:
     return seconds.max(axis=2) - seconds.min(axis=2)
 
 
-def share_per_epoch(is_marked: np.ndarray, sampling_rate_hz: float, start_s: float, n_epochs: int) -> np.ndarray:
+def share_per_epoch(
+    is_marked: np.ndarray, sampling_rate_hz: float, start_s: float, n_epochs: int, step_s: float = EPOCH_S
+) -> np.ndarray:
     """Share of marked samples in each epoch, shape (n_epochs,), at the rate of the recording.
 
     Parameters
     ----------
     is_marked : ndarray of int, shape (n_marked,)
-        Indices of the marked samples.
+        Indices of the marked samples, rising.
     """
-    epochs = np.floor((is_marked / sampling_rate_hz - start_s) / EPOCH_S).astype(int)
-    inside = epochs[(epochs >= 0) & (epochs < n_epochs)]
-    return np.bincount(inside, minlength=n_epochs) / (EPOCH_S * sampling_rate_hz)
+    begins = (start_s + step_s * np.arange(n_epochs)) * sampling_rate_hz
+    first, last = (np.searchsorted(is_marked, edge - 1e-6) for edge in (begins, begins + EPOCH_S * sampling_rate_hz))
+    return (last - first) / (EPOCH_S * sampling_rate_hz)

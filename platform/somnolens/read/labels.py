@@ -1,7 +1,8 @@
 """What a label says: which electrode against which reference.
 
 Electrode names after the 10-20 system and the AASM manual (III.A): A1 and A2 are M1 and M2, LOC and
-ROC are E1 and E2. Spellings met in public cohorts are in FORMATS.md of the project.
+ROC are E1 and E2; T3 to T6 of the older 10-20 system are T7, T8, P7 and P8 of the newer. A file with a
+second unnamed EEG writes 'EEG(sec)' or 'EEG 2'.
 
 Examples
 --------
@@ -27,13 +28,17 @@ class Lead:
     reference: str | None = None
 
 
-_SAME_PLACE: Final = {"A1": "M1", "A2": "M2", "LOC": "E1", "ROC": "E2"}
+_SAME_PLACE: Final = {
+    **{"A1": "M1", "A2": "M2", "LOC": "E1", "ROC": "E2"},
+    **{"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"},
+}
 
-_SITE: Final = r"FPZ|FP[12]|FZ|CZ|PZ|OZ|F[3478]|C[34]|P[34]|O[12]|T[3-8]|[AM][12]|E[12]|LOC|ROC"
+_SITE: Final = r"FPZ|FP[12]|FZ|CZ|PZ|OZ|F[3478]|C[34]|P[3478]|O[12]|T[3-8]|[AM][12]|E[12]|LOC|ROC"
 _REFERENCE: Final = rf"{_SITE}|CLE|LER|LE|REF|AVG|AV|[AM]1\+?[AM]2|PG1"
 _TWO_SITES: Final = re.compile(rf"(?P<active>{_SITE})(?P<reference>{_REFERENCE})?")
 _PREFIX: Final = re.compile(r"^(EEG|EOG|EMG|POL|PSG)(?=[\s:_.-])[\s:_.-]+")
 
+_SECOND_EEG: Final = re.compile(r"EEG(SEC|2)")
 _LEFT_EYE: Final = re.compile(r"(EOG|EYE)(L|LEFT|1)(HORIZ\w*)?|(L|LEFT)(EOG|EYE)|E1")
 _RIGHT_EYE: Final = re.compile(r"(EOG|EYE)(R|RIGHT|2)(HORIZ\w*)?|(R|RIGHT)(EOG|EYE)|E2")
 _BOTH_EYES: Final = re.compile(r"EOG(H|HOR|HORIZ\w*)")
@@ -45,8 +50,18 @@ _CHIN_ELECTRODE: Final = re.compile(r"(EMG)?(CHIN|EMG)(EMG)?([123LRCZ])|(EMG)?([
 @cache
 def parse_label(label: str) -> Lead | None:
     """Read a label; None when it names no electrode of the staging montage."""
-    upper = label.upper().strip()
-    return _parse_eeg(_PREFIX.sub("", upper)) or _parse_others(re.sub(r"[^A-Z0-9]", "", upper))
+    return _parse_eeg(_PREFIX.sub("", label.upper().strip())) or _parse_others(normalise_label(label))
+
+
+def normalise_label(label: str) -> str:
+    """Letters and digits of a label, in capitals: what is left when spellings are taken away.
+
+    Examples
+    --------
+    >>> normalise_label("EEG (sec)") == normalise_label("eeg_sec") == "EEGSEC"
+    True
+    """
+    return re.sub(r"[^A-Z0-9]", "", label.upper())
 
 
 def _parse_eeg(text: str) -> Lead | None:
@@ -59,7 +74,8 @@ def _parse_eeg(text: str) -> Lead | None:
 def _parse_others(key: str) -> Lead | None:
     if key in ("EEG", "EOG", "EMG"):
         return Lead(key)
-    for pattern, name in ((_LEFT_EYE, "E1"), (_RIGHT_EYE, "E2"), (_BOTH_EYES, "EOGH"), (_CHIN, "CHIN")):
+    patterns = ((_SECOND_EEG, "EEG2"), (_LEFT_EYE, "E1"), (_RIGHT_EYE, "E2"), (_BOTH_EYES, "EOGH"), (_CHIN, "CHIN"))
+    for pattern, name in patterns:
         if pattern.fullmatch(key):
             return Lead(name)
     return _parse_chin(key)

@@ -1,24 +1,22 @@
 """Which signals of a recording are drawn as which derivation.
 
-For each recommended derivation (`aasm.RECOMMENDED_DERIVATIONS`) a list of ways to get it, best first:
-the derivation itself, the mirrored back-up and the acceptable alternatives of the manual (III.A), and
-then whatever lies nearest. Each way may be one signal, one signal upside down, or the difference of
-two electrodes recorded apart. Every choice carries its reason.
+For each recommended derivation (`aasm.RECOMMENDED_DERIVATIONS`) the ways of `read.ways` are tried, best
+first. Each may be one signal, one signal upside down, or two signals that share an electrode: F4 and M1
+recorded apart make F4-M1, and F4-M1 with F4-O2 makes O2-M1. Every choice carries its reason.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, Kind
 from somnolens.errors import MissingDerivationError, SettingsError
-from somnolens.read.labels import Lead, parse_label
+from somnolens.read.labels import Lead, normalise_label, parse_label
+from somnolens.read.ways import ANY, EXPECTED, WAYS, Way
 from somnolens.recording import Recording, Signal
 
 LEAST_RATE_HZ: Final = 10.0
 """A slower signal is an envelope or a trend, not a waveform."""
-
-ANY: Final = "any"
 
 
 @dataclass(frozen=True)
@@ -81,99 +79,24 @@ class Montage:
         return tuple(dict.fromkeys(name for derivation in self.derivations for name, _ in derivation.parts))
 
 
-@dataclass(frozen=True)
-class _Way:
-    """One way to get a derivation. `reference` ANY takes what the file has, None only a label without one."""
-
-    active: str
-    reference: str | None
-    reason: str
-
-
-_MIRRORED = "the mirrored derivation, which the manual allows as back-up"
-_OTHER_REFERENCE = "the right place against another reference"
-_ALTERNATIVE = "the manual's acceptable alternative"
-
-_WAYS: Final[dict[str, tuple[_Way, ...]]] = {
-    "F4-M1": (
-        _Way("F4", "M1", "as recommended"),
-        _Way("F3", "M2", _MIRRORED),
-        _Way("FZ", "CZ", _ALTERNATIVE),
-        _Way("F4", ANY, _OTHER_REFERENCE),
-        _Way("F3", ANY, "the mirrored place against another reference"),
-        _Way("FZ", ANY, "frontal, on the midline"),
-        _Way("FPZ", ANY, "the nearest frontal place the file has"),
-        _Way("FP2", ANY, "the nearest frontal place the file has"),
-        _Way("FP1", ANY, "the nearest frontal place the file has"),
-    ),
-    "C4-M1": (
-        _Way("C4", "M1", "as recommended"),
-        _Way("C3", "M2", _MIRRORED),
-        _Way("C4", ANY, _OTHER_REFERENCE),
-        _Way("C3", ANY, "the mirrored place against another reference"),
-        _Way("CZ", ANY, "central, on the midline"),
-        _Way("EEG", ANY, "the label says EEG and no place; most such files hold a central one"),
-    ),
-    "O2-M1": (
-        _Way("O2", "M1", "as recommended"),
-        _Way("O1", "M2", _MIRRORED),
-        _Way("CZ", "OZ", _ALTERNATIVE),
-        _Way("O2", ANY, _OTHER_REFERENCE),
-        _Way("O1", ANY, "the mirrored place against another reference"),
-        _Way("OZ", ANY, "occipital, on the midline"),
-        _Way("PZ", "OZ", "the nearest occipital derivation the file has"),
-    ),
-    "E1-M2": (
-        _Way("E1", "M2", "as recommended"),
-        _Way("E1", "FPZ", _ALTERNATIVE),
-        _Way("E1", "M1", "the left eye against the other mastoid"),
-        _Way("E1", ANY, "the left eye against another reference"),
-        _Way("EOGH", ANY, "one horizontal EOG: left against right eye"),
-        _Way("EOG", ANY, "the label says EOG and no side"),
-    ),
-    "E2-M2": (
-        _Way("E2", "M2", "as recommended"),
-        _Way("E2", "FPZ", _ALTERNATIVE),
-        _Way("E2", "M1", "the right eye against the other mastoid"),
-        _Way("E2", ANY, "the right eye against another reference"),
-    ),
-    "chin EMG": (
-        _Way("CHIN", None, "chin EMG by its label"),
-        _Way("CHIN1", "CHINZ", "as recommended"),
-        _Way("CHIN2", "CHINZ", "as recommended"),
-        _Way("CHIN1", "CHIN2", "between two chin electrodes"),
-        _Way("CHINL", "CHINR", "between two chin electrodes"),
-        _Way("CHINL", "CHINC", "between two chin electrodes"),
-        _Way("CHINR", "CHINC", "between two chin electrodes"),
-        _Way("CHIN1", ANY, "one chin electrode"),
-        _Way("CHIN2", ANY, "one chin electrode"),
-        _Way("CHINL", ANY, "one chin electrode"),
-        _Way("CHINR", ANY, "one chin electrode"),
-        _Way("CHINC", ANY, "one chin electrode"),
-        _Way("EMG", None, "the label says EMG and no muscle"),
-        _Way("EMG1", "EMG2", "between the first two EMG electrodes; the labels name no muscle"),
-        _Way("EMG1", ANY, "the first EMG; the label names no muscle"),
-    ),
-}
-
-_EXPECTED: Final = {
-    "F4-M1": "'F4-M1', 'F3-M2', 'Fz-Cz', 'Fpz-Cz'",
-    "C4-M1": "'C4-M1', 'C3-M2', 'Cz', 'EEG'",
-    "O2-M1": "'O2-M1', 'O1-M2', 'Cz-Oz', 'Pz-Oz'",
-    "E1-M2": "'E1-M2', 'LOC', 'EOG(L)', 'EOG horizontal'",
-    "E2-M2": "'E2-M2', 'ROC', 'EOG(R)'",
-    "chin EMG": "'EMG chin', 'Chin1-Chin2', 'EMG submental', 'EMG'",
-}
-"""Labels that a message offers: the ways above in the words of a file."""
-
 Part = str | tuple[str, str] | None
 """What a person may name for a derivation: a label, two labels to subtract, or None to leave it out."""
 
 
-def find_montage(recording: Recording, names: Mapping[str, Part] | None = None) -> Montage:
+Parts = tuple[tuple[str, int], ...]
+"""Signals to add up, each with its sign."""
+
+
+def find_montage(
+    recording: Recording,
+    names: Mapping[str, Part] | None = None,
+    leads: Mapping[str, Lead] | None = None,
+    avoid: Collection[str] = (),
+) -> Montage:
     """Find what to draw as each recommended derivation.
 
-    Ways are tried best first over all derivations, and no signal is drawn as two of them.
+    Ways are tried best first over all derivations, and no signal is drawn as two of them. Of several
+    signals that serve alike the one with the highest rate is taken, and of these the first.
 
     Parameters
     ----------
@@ -181,6 +104,11 @@ def find_montage(recording: Recording, names: Mapping[str, Part] | None = None) 
         Samples are not looked at: the facts of `read_facts` are enough.
     names : mapping, optional
         Labels named by hand: {"C4-M1": "EEG", "chin EMG": ("Chin1", "Chin2"), "E2-M2": None}.
+    leads : mapping, optional
+        What labels of the cohort say, where the label alone does not tell: {"EEG": Lead("C4", "M1")}.
+        Spelling is ignored, as in `normalise_label`.
+    avoid : collection of str
+        Labels not to draw unless named by hand.
 
     Raises
     ------
@@ -197,60 +125,69 @@ def find_montage(recording: Recording, names: Mapping[str, Part] | None = None) 
     """
     chosen = _choose_by_hand(recording, names or {})
     taken = {name for derivation in chosen.values() for name, _ in derivation.parts}
-    for canonical, way, parts in _iter_choices(recording):
-        if canonical in chosen or (len(parts) == 1 and parts[0][0] in taken):
-            continue
-        chosen[canonical] = Derivation(canonical, RECOMMENDED_DERIVATIONS[canonical], parts, _tell(way, parts))
-        taken |= {parts[0][0]}
+    candidates = _Candidates.gather(recording, leads or {}, avoid)
+    for canonical, way, parts in candidates.iterate_choices():
+        if canonical not in chosen and parts[0][0] not in taken:
+            reason = candidates.tell(way, parts)
+            chosen[canonical] = Derivation(canonical, RECOMMENDED_DERIVATIONS[canonical], parts, reason)
+            taken |= {parts[0][0]}
     montage = Montage(tuple(chosen.get(name) or _describe_missing(recording, name) for name in RECOMMENDED_DERIVATIONS))
     if not montage.signal_names:
         raise MissingDerivationError(_explain_nothing(recording, montage))
     return montage
 
 
-def _iter_choices(recording: Recording) -> Iterator[tuple[str, _Way, tuple[tuple[str, int], ...]]]:
-    """All ways of all derivations that the recording allows, best first."""
-    leads = {signal.name: lead for signal in _iter_waveforms(recording) if (lead := parse_label(signal.name))}
-    rates_hz = {signal.name: signal.sampling_rate_hz for signal in recording}
-    for rank in range(max(map(len, _WAYS.values()))):
-        for canonical, ways in _WAYS.items():
-            if rank < len(ways):
-                for parts in _iter_parts(ways[rank], leads, rates_hz):
-                    yield canonical, ways[rank], parts
+@dataclass(frozen=True)
+class _Candidates:
+    """Signals that may be drawn: what each label says, and at what rate; the fastest first."""
 
+    leads: Mapping[str, Lead]
+    rates_hz: Mapping[str, float]
 
-def _iter_waveforms(recording: Recording) -> Iterator[Signal]:
-    return (signal for signal in recording if signal.sampling_rate_hz >= LEAST_RATE_HZ)
+    @classmethod
+    def gather(cls, recording: Recording, known: Mapping[str, Lead], avoid: Collection[str]) -> "_Candidates":
+        by_spelling = {normalise_label(label): lead for label, lead in known.items()}
+        waveforms = [
+            signal for signal in recording if signal.sampling_rate_hz >= LEAST_RATE_HZ and signal.name not in avoid
+        ]
+        waveforms.sort(key=lambda signal: -signal.sampling_rate_hz)
+        read = {s.name: by_spelling.get(normalise_label(s.name)) or parse_label(s.name) for s in waveforms}
+        return cls({name: lead for name, lead in read.items() if lead}, {s.name: s.sampling_rate_hz for s in waveforms})
 
+    def iterate_choices(self) -> Iterator[tuple[str, Way, Parts]]:
+        """All ways of all derivations that the recording allows, best first."""
+        for rank in range(max(map(len, WAYS.values()))):
+            for canonical, ways in WAYS.items():
+                if rank < len(ways):
+                    yield from ((canonical, ways[rank], parts) for parts in self._iterate_parts(ways[rank]))
 
-def _iter_parts(
-    way: _Way, leads: Mapping[str, Lead], rates_hz: Mapping[str, float]
-) -> Iterator[tuple[tuple[str, int], ...]]:
-    for name, lead in leads.items():
-        if lead.active == way.active and way.reference in (ANY, lead.reference):
-            yield ((name, 1),)
-    for name, lead in leads.items():
-        if way.reference is not None and (lead.active, lead.reference) == (way.reference, way.active):
-            yield ((name, -1),)
-    if way.reference not in (ANY, None):
-        yield from _iter_differences(way, leads, rates_hz)
+    def _iterate_parts(self, way: Way) -> Iterator[Parts]:
+        for name, sign, end in self._iterate_steps(way.active):
+            is_right_side_up = way.reference == ANY and sign > 0
+            if is_right_side_up or (end == way.reference and (sign > 0 or end is not None)):
+                yield ((name, sign),)
+        if way.reference not in (ANY, None):
+            yield from self._iterate_pairs(way)
 
+    def _iterate_pairs(self, way: Way) -> Iterator[Parts]:
+        """Two signals of one rate that share an electrode, or a reference that no label names."""
+        for first, sign, between in self._iterate_steps(way.active):
+            for second, other_sign, end in self._iterate_steps(between):
+                if end == way.reference and first != second and self.rates_hz[first] == self.rates_hz[second]:
+                    yield ((first, sign), (second, other_sign))
 
-def _iter_differences(
-    way: _Way, leads: Mapping[str, Lead], rates_hz: Mapping[str, float]
-) -> Iterator[tuple[tuple[str, int], ...]]:
-    """Two electrodes recorded against one common reference, at one rate."""
-    for first, active in leads.items():
-        for second, reference in leads.items():
-            is_pair = (active.active, reference.active) == (way.active, way.reference)
-            if is_pair and active.reference == reference.reference and rates_hz[first] == rates_hz[second]:
-                yield ((first, 1), (second, -1))
+    def _iterate_steps(self, place: str | None) -> Iterator[tuple[str, int, str | None]]:
+        """Signals measured at a place, with their sign and the place at the other end; upright ones first."""
+        yield from ((name, 1, lead.reference) for name, lead in self.leads.items() if lead.active == place)
+        yield from ((name, -1, lead.active) for name, lead in self.leads.items() if lead.reference == place)
 
-
-def _tell(way: _Way, parts: tuple[tuple[str, int], ...]) -> str:
-    if len(parts) == 2:
-        return f"{way.reason}; re-referenced here from two electrodes"
-    return f"{way.reason}; turned upside down" if parts[0][1] < 0 else way.reason
+    def tell(self, way: Way, parts: Parts) -> str:
+        """Why these parts, and what is done to them."""
+        if len(parts) == 2:
+            return f"{way.reason}; re-referenced here from two signals"
+        (name, sign), n_alike = parts[0], sum(lead == self.leads[parts[0][0]] for lead in self.leads.values())
+        several = f"; the one of {n_alike} with the highest rate, or the first of these" if n_alike > 1 else ""
+        return f"{way.reason}{'; turned upside down' if sign < 0 else ''}{several}"
 
 
 def _choose_by_hand(recording: Recording, names: Mapping[str, Part]) -> dict[str, Derivation]:
@@ -285,12 +222,12 @@ def _refuse(signal: Signal) -> str | None:
 
 def _describe_missing(recording: Recording, canonical: str) -> Derivation:
     near = [*_iter_near_misses(recording, canonical)]
-    reason = f"looked for {_EXPECTED[canonical]}" + (f"; {'; '.join(near)}" if near else "")
+    reason = f"looked for {EXPECTED[canonical]}" + (f"; {'; '.join(near)}" if near else "")
     return Derivation(canonical, RECOMMENDED_DERIVATIONS[canonical], (), reason)
 
 
 def _iter_near_misses(recording: Recording, canonical: str) -> Iterator[str]:
-    places = {way.active for way in _WAYS[canonical]}
+    places = {way.active for way in WAYS[canonical]}
     for signal in recording:
         if _place(signal.name) in places and (reason := _refuse(signal)):
             yield reason
@@ -305,7 +242,7 @@ def _place(label: str) -> str | None:
 
 
 def _explain_nothing(recording: Recording, montage: Montage) -> str:
-    looked_for = "; ".join(f"{name}: {_EXPECTED[name]}" for name in montage.names)
+    looked_for = "; ".join(f"{name}: {EXPECTED[name]}" for name in montage.names)
     near = [miss for name in montage.names for miss in _iter_near_misses(recording, name)]
     return (
         f"{recording.name} has no derivation that can be drawn. Looked for {looked_for}. {_tell_content(recording)} "
