@@ -36,6 +36,10 @@ class EmptyCohortError(SomnolensError):
     """The folder holds no night."""
 
 
+class DoubleNightError(SomnolensError):
+    """The folder holds a night twice."""
+
+
 class SettingsError(SomnolensError):
     """A setting is unknown or out of its limits."""
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from somnolens.config import RenderSettings, Settings
 from somnolens.dataset.rows import SCHEMA, ShardReport, build_shard, locate_shard, read_night
-from somnolens.read.night import Night
+from somnolens.read.night import Night, Scoring
 from somnolens.render.png import decode_png
 from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
@@ -25,8 +25,8 @@ def style() -> Style:
 
 @pytest.fixture
 def night(small_nights) -> Night:
-    names = small_nights / "SIM001-PSG.edf", small_nights / "SIM001-Hypnogram.edf"
-    return Night("simulated", "SIM001", "SIM001", *names)
+    scoring = Scoring(small_nights / "SIM001-Hypnogram.edf")
+    return Night("simulated", "SIM001", "SIM001", small_nights / "SIM001-PSG.edf", (scoring,))
 
 
 def read_shard(folder: Path):
@@ -89,7 +89,7 @@ def test_another_style_is_another_shard(night, style, tmp_path):
 
 
 def test_a_night_nobody_scored_is_drawn_as_unscored(night, style, tmp_path):
-    report = build_shard(replace(night, scoring_path=None), "test", style, tmp_path)
+    report = build_shard(replace(night, scorings=()), "test", style, tmp_path)
     assert (report.n_epochs, report.n_unscored) == (N_EPOCHS, N_EPOCHS)
     table = read_shard(tmp_path)
     assert set(table["stage"].to_pylist()) == {"UNSCORED"}
@@ -123,7 +123,7 @@ def test_a_truncated_recording_becomes_its_sentence(night, style, tmp_path):
 def test_a_scoring_that_is_none_becomes_its_sentence(night, style, tmp_path):
     path = tmp_path / "SIM001-Hypnogram.edf"
     path.write_bytes(b"")
-    report = fail(replace(night, scoring_path=path), style, tmp_path / "out")
+    report = fail(replace(night, scorings=(Scoring(path),)), style, tmp_path / "out")
     assert report.kind == "UnreadableHypnogram"
     assert "SIM001-Hypnogram.edf" in report.error
 

@@ -68,11 +68,19 @@ def test_impossible_ranges_are_all_named_at_once(write_edf, make_signal, ramp):
     message = message_of(write_edf(parts))
     assert message == (
         "night.edf cannot be read as EDF: "
+        "the physical maximum of signal 3 (E2) is 'high', not a number; "
         "the physical range of signal 1 (C4) is 0 to 0: it has no height; "
-        "the digital range of signal 2 (E1) is 5 to 5: it does not rise; "
-        "the physical maximum of signal 3 (E2) is 'high', not a number. "
+        "the digital range of signal 2 (E1) is 5 to 5: it does not rise. "
         "Export or copy the recording again."
     )
+
+
+def test_one_signal_without_a_range_is_left_out_and_the_others_are_read(write_edf, make_signal, ramp):
+    broken = make_signal("E1", ramp, physical_min="0", physical_max="0")
+    recording = read_recording(write_edf([broken, make_signal("C4", ramp)]))
+    assert recording.names == ("C4",)
+    assert recording["C4"].samples_uv.std() > 100
+    assert recording.notes[0] == "'E1' was left out: the physical range of signal 1 (E1) is 0 to 0: it has no height."
 
 
 def test_an_impossible_range_of_what_is_not_read_does_not_matter(write_edf, make_signal, ramp):

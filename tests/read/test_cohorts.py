@@ -6,6 +6,7 @@ import pytest
 
 from somnolens.errors import EmptyCohortError, SettingsError
 from somnolens.read.cohorts import find_nights, list_cohorts
+from somnolens.read.night import Night
 
 
 @pytest.fixture
@@ -20,7 +21,11 @@ def make_folder(tmp_path):
 
 
 def pairs_of(folder: Path) -> dict[str, str | None]:
-    return {night.recording_path.name: night.scoring_path and night.scoring_path.name for night in find_nights(folder)}
+    return {night.recording_path.name: scoring_of(night) for night in find_nights(folder)}
+
+
+def scoring_of(night: Night) -> str | None:
+    return night.scorings[0].path.name if night.scorings else None
 
 
 def test_simulated_nights(make_folder):
@@ -30,7 +35,7 @@ def test_simulated_nights(make_folder):
         ("edf_folder", "SIM001", "SIM001"),
         ("edf_folder", "SIM002", "SIM002"),
     ]
-    assert nights[0].scoring_path.name == "SIM001-Hypnogram.edf"
+    assert scoring_of(nights[0]) == "SIM001-Hypnogram.edf"
 
 
 def test_sleep_edf_pairs_share_seven_characters(make_folder):
@@ -82,7 +87,7 @@ def test_a_night_nobody_scored_is_a_night(make_folder):
 def test_folders_below_are_searched_and_keep_nights_apart(make_folder):
     nights = find_nights(make_folder("x/1/psg.edf", "x/2/psg.edf", "x/2/psg.csv", ".hidden.edf"))
     assert [night.night for night in nights] == ["x_1_psg", "x_2_psg"]
-    assert [night.scoring_path is None for night in nights] == [True, False]
+    assert [scoring_of(night) for night in nights] == [None, "psg.csv"]
 
 
 def test_an_empty_folder_says_what_was_looked_for(make_folder):
@@ -99,12 +104,12 @@ def test_a_missing_folder(tmp_path):
 
 def test_cohorts_are_found_by_their_file():
     assert "edf_folder" in list_cohorts()
-    with pytest.raises(SettingsError, match="No cohort is called 'shhs9'; there are edf_folder"):
+    with pytest.raises(SettingsError, match="No cohort is called 'shhs9'; there are dod_h, dod_o, edf_folder"):
         find_nights(Path(), "shhs9")
 
 
 def test_the_real_folder(psg_folder):
     nights = {night.night: night for night in find_nights(psg_folder)}
-    assert nights["SC4001E0_5epochs"].scoring_path.name == "SC4001E0_5epochs-Hypnogram.edf"
+    assert scoring_of(nights["SC4001E0_5epochs"]) == "SC4001E0_5epochs-Hypnogram.edf"
     assert nights["SC4001E0_5epochs"].subject == "SC400"
     assert len(nights) == 2

@@ -225,7 +225,7 @@ def test_missing_empty_and_foreign_files(tmp_path):
     assert message_of(tmp_path / "gone.edf") == "There is no scoring file gone.edf. Check the path."
     assert message_of(tmp_path / "empty.csv") == "empty.csv is empty (0 bytes). Copy or export it again."
     assert message_of(tmp_path / "night.png") == (
-        "night.png is neither EDF+ nor a table. Export the scoring as EDF+, CSV or TSV."
+        "night.png is neither EDF+, XML nor a table. Export the scoring as EDF+, CSV or TSV."
     )
 
 

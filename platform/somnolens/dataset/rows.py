@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from somnolens.aasm import EPOCH_S
 from somnolens.config import PrepareSettings
 from somnolens.epochs import QUALITY, Epochs
 from somnolens.errors import describe_error
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import align, prepare_epochs
 from somnolens.provenance import write_bytes
-from somnolens.read.night import Night, read_drawn
-from somnolens.read.scoring import read_hypnogram
+from somnolens.read.night import Night, read_drawn, read_stages
 from somnolens.render.png import encode_png
 from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
@@ -91,14 +91,15 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardR
 
 def read_night(night: Night, settings: PrepareSettings) -> tuple[Epochs, Hypnogram]:
     """Read a night and its scoring on one grid of epochs; without scoring all stages are UNSCORED."""
-    recording, montage = read_drawn(night.recording_path)
-    hypnogram = read_hypnogram(night.scoring_path) if night.scoring_path else None
+    recording, montage = read_drawn(night.recording_path, night.channels, night.leads)
+    hypnogram = read_stages(night, recording)
     epochs = prepare_epochs(
         recording,
         montage,
         settings.sampling_rate_hz,
         settings.mains_hz,
         start_s=hypnogram.start_s if hypnogram else 0.0,
+        step_s=hypnogram.step_s if hypnogram else float(EPOCH_S),
     )
     if hypnogram is None:
         return epochs, Hypnogram(("UNSCORED",) * len(epochs), scorer="nobody")
@@ -117,7 +118,7 @@ def encode_shard(night: Night, split: str, style: Style, epochs: Epochs, hypnogr
             "night": [night.night] * n,
             "split": [split] * n,
             "epoch": np.arange(n, dtype=np.int32),
-            "onset_s": epochs.start_s + 30.0 * np.arange(n),
+            "onset_s": epochs.start_s + epochs.step_s * np.arange(n),
             "stage": list(hypnogram.stages),
             "scorer": [hypnogram.scorer] * n,
             "quality": [[QUALITY[code] for code in codes] for codes in epochs.quality],

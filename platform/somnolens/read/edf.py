@@ -175,6 +175,7 @@ def _describe(file: _File) -> Recording:
             notes += [f"'{name}' {guess}."] if guess else []
         elif not signal.is_annotations:
             others.append(OtherSignal(name, signal.unit, rate_hz))
+            notes += [f"'{name}' was left out: {signal.fault}."] if signal.fault else []
     notes += [f"The label '{label}' stands {n} times; the later ones got a number." for label, n in _twice(header)]
     if header.start is None:
         notes.append("The start date or time in the header is not one; clock times are unknown.")

@@ -12,7 +12,7 @@ The two identifying fields (bytes 8 to 168: patient and recording) are never dec
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,10 @@ SIGNAL_FIELD_BYTES: Final = {
 
 @dataclass(frozen=True)
 class SignalHeader:
-    """What the header says about one signal. Ranges are in `unit` and in digital steps."""
+    """What the header says about one signal. Ranges are in `unit` and in digital steps.
+
+    `fault` says why its samples cannot be turned into microvolts, or is empty.
+    """
 
     label: str
     unit: str
@@ -51,6 +54,7 @@ class SignalHeader:
     digital_min: int
     digital_max: int
     n_samples_per_record: int
+    fault: str = ""
 
     @property
     def is_annotations(self) -> bool:
@@ -59,7 +63,7 @@ class SignalHeader:
     @property
     def is_voltage(self) -> bool:
         """Whether it becomes a `Signal` in microvolts."""
-        return not self.is_annotations and is_voltage(self.label, self.unit)
+        return not (self.is_annotations or self.fault) and is_voltage(self.label, self.unit)
 
     @property
     def gain(self) -> float:
@@ -204,6 +208,8 @@ def _parse(raw: bytes, faults: Faults) -> EdfHeader:
         faults.append(f"it holds {n_records:.0f} records, so no signal")
     parsed = [_parse_signal(fields, number, faults) for number, fields in enumerate(_iter_signals(raw), 1)]
     signals = tuple(signal for signal in parsed if signal)
+    if not any(signal.is_voltage for signal in signals):  # one that can be read is enough
+        faults += [signal.fault for signal in signals if signal.fault]
     if record_duration_s <= 0 and not all(signal.is_annotations for signal in signals):
         faults.append(f"a record lasts {record_duration_s:g} s")
     return EdfHeader(
@@ -239,8 +245,7 @@ def _parse_signal(fields: dict[str, str], number: int, faults: Faults) -> Signal
     if own:
         return None
     signal = SignalHeader(fields["label"], fields["unit"], *physical, *map(int, digital), int(n_samples))
-    faults += _check_ranges(signal, where)
-    return signal
+    return replace(signal, fault="; ".join(_check_ranges(signal, where)))
 
 
 def _check_ranges(signal: SignalHeader, where: str) -> Iterator[str]:

@@ -73,6 +73,11 @@ class Montage:
     def missing(self) -> tuple[Derivation, ...]:
         return tuple(derivation for derivation in self.derivations if not derivation.parts)
 
+    def stand_in(self, other: "Montage") -> "Montage":
+        """This montage, with the derivations of another wherever that has one."""
+        pairs = zip(self.derivations, other.derivations, strict=True)
+        return Montage(tuple(theirs if theirs.parts else own for own, theirs in pairs))
+
     @property
     def signal_names(self) -> tuple[str, ...]:
         """Labels of all signals that have to be read, each once."""
@@ -163,8 +168,8 @@ class _Candidates:
 
     def _iterate_parts(self, way: Way) -> Iterator[Parts]:
         for name, sign, end in self._iterate_steps(way.active):
-            is_right_side_up = way.reference == ANY and sign > 0
-            if is_right_side_up or (end == way.reference and (sign > 0 or end is not None)):
+            is_upright, fits = sign > 0, end == way.reference
+            if (is_upright and (fits or way.reference == ANY)) or (fits and end is not None):
                 yield ((name, sign),)
         if way.reference not in (ANY, None):
             yield from self._iterate_pairs(way)
@@ -185,8 +190,9 @@ class _Candidates:
         """Why these parts, and what is done to them."""
         if len(parts) == 2:
             return f"{way.reason}; re-referenced here from two signals"
-        (name, sign), n_alike = parts[0], sum(lead == self.leads[parts[0][0]] for lead in self.leads.values())
-        several = f"; the one of {n_alike} with the highest rate, or the first of these" if n_alike > 1 else ""
+        name, sign = parts[0]
+        n_alike = sum(lead == self.leads[name] for lead in self.leads.values())
+        several = f"; of {n_alike} alike, the first with the highest rate" if n_alike > 1 else ""
         return f"{way.reason}{'; turned upside down' if sign < 0 else ''}{several}"
 
 

@@ -1,12 +1,14 @@
-"""Runs of one stage, as scoring files hold them, cut to one stage per epoch."""
+"""Runs of one stage, as scoring files hold them, cut to one stage per epoch, and epochs of 20 s widened."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from somnolens.aasm import EPOCH_S, UNSCORED
 from somnolens.errors import UnreadableHypnogramError
+from somnolens.hypnogram import Hypnogram
 
 TOLERANCE_S: Final = 0.5
 """Onsets and durations this near to whole epochs are whole: some exporters write 29.997 s."""
@@ -36,8 +38,8 @@ class Run:
     text: str = ""
 
 
-def cut_runs(runs: Sequence[Run], name: str) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
-    """Cut runs to 30-s epochs, counted from the onset of the first.
+def cut_runs(runs: Sequence[Run], name: str, epoch_s: int = EPOCH_S) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
+    """Cut runs to epochs, counted from the onset of the first.
 
     Epochs that no run covers as a whole are UNSCORED.
 
@@ -47,6 +49,8 @@ def cut_runs(runs: Sequence[Run], name: str) -> tuple[tuple[str, ...], float, tu
         At least one, in any order.
     name : str
         Of the file, for messages.
+    epoch_s : int
+        30; 20 where a night was scored so after Rechtschaffen and Kales.
 
     Returns
     -------
@@ -57,63 +61,107 @@ def cut_runs(runs: Sequence[Run], name: str) -> tuple[tuple[str, ...], float, tu
     Raises
     ------
     UnreadableHypnogramError
-        Runs that begin off the grid, epochs with two stages, epochs of another length than 30 s.
+        Runs that begin off the grid, epochs with two stages, epochs of another length than `epoch_s`.
 
     Examples
     --------
     >>> cut_runs([Run(0, 60, "W"), Run(90, 30, "N1")], "night.csv")[0]
     ('W', 'W', 'UNSCORED', 'N1')
     """
-    runs = _fill_durations(sorted(runs, key=lambda run: run.onset_s))
+    runs = _fill_durations(sorted(runs, key=lambda run: run.onset_s), epoch_s)
     start_s = runs[0].onset_s
-    _check_grid(runs, start_s, name)
-    n_epochs = max(_span(run, start_s)[1] for run in runs)
+    _check_grid(runs, start_s, name, epoch_s)
+    n_epochs = max(_span(run, start_s, epoch_s)[1] for run in runs)
     stages: list[str | None] = [None] * n_epochs
     for run in runs:
-        first, last = _span(run, start_s)
-        _check_conflict(stages[first:last], run, first * EPOCH_S + start_s, name)
+        first, last = _span(run, start_s, epoch_s)
+        _check_conflict(stages[first:last], run, first * epoch_s + start_s, name)
         stages[first:last] = [run.stage] * (last - first)
-    notes = tuple(_tell(runs, stages, start_s))
+    notes = tuple(_tell(runs, stages, start_s, epoch_s))
     return tuple(stage or UNSCORED for stage in stages), start_s, notes
 
 
-def _fill_durations(runs: list[Run]) -> list[Run]:
-    following = [run.onset_s for run in runs[1:]] + [runs[-1].onset_s + EPOCH_S]
+def _fill_durations(runs: list[Run], epoch_s: int) -> list[Run]:
+    following = [run.onset_s for run in runs[1:]] + [runs[-1].onset_s + epoch_s]
     return [
         run if run.duration_s else Run(run.onset_s, max(0.0, onset_s - run.onset_s), run.stage, run.text)
         for run, onset_s in zip(runs, following, strict=True)
     ]
 
 
-def _span(run: Run, start_s: float) -> tuple[int, int]:
+def _span(run: Run, start_s: float, epoch_s: int) -> tuple[int, int]:
     """First epoch of a run and the one after its last whole epoch."""
-    first = round((run.onset_s - start_s) / EPOCH_S)
-    return first, first + int((run.duration_s + TOLERANCE_S) // EPOCH_S)
+    first = round((run.onset_s - start_s) / epoch_s)
+    return first, first + int((run.duration_s + TOLERANCE_S) // epoch_s)
 
 
-def _check_grid(runs: list[Run], start_s: float, name: str) -> None:
-    _check_epoch_length(runs, name)
+def _check_grid(runs: list[Run], start_s: float, name: str, epoch_s: int) -> None:
+    _check_epoch_length(runs, name, epoch_s)
     end_s = max(run.onset_s + run.duration_s for run in runs)
     if end_s - start_s > MAX_DURATION_S:
         raise UnreadableHypnogramError(
             f"{name} scores {(end_s - start_s) / 86_400:.0f} days. Onset and duration must be in seconds."
         )
-    off = [run for run in runs if abs((run.onset_s - start_s + EPOCH_S / 2) % EPOCH_S - EPOCH_S / 2) > TOLERANCE_S]
+    off = [run for run in runs if abs((run.onset_s - start_s + epoch_s / 2) % epoch_s - epoch_s / 2) > TOLERANCE_S]
     if off:
         raise UnreadableHypnogramError(
-            f"{name}: {len(off)} of {len(runs)} stages do not begin on the {EPOCH_S}-s grid that starts at "
-            f"{start_s:g} s; the first is at {off[0].onset_s:g} s. Export the scoring in {EPOCH_S}-s epochs."
+            f"{name}: {len(off)} of {len(runs)} stages do not begin on the {epoch_s}-s grid that starts at "
+            f"{start_s:g} s; the first is at {off[0].onset_s:g} s. Export the scoring in {epoch_s}-s epochs."
         )
 
 
-def _check_epoch_length(runs: list[Run], name: str) -> None:
+def _check_epoch_length(runs: list[Run], name: str, epoch_s: int) -> None:
     """R&K allows epochs of 20 s as well; cutting those to 30 s would invent stages."""
-    (shortest_s, _), *_ = Counter(round(run.duration_s, 1) for run in runs).most_common(1)
-    if 0 < shortest_s < EPOCH_S - TOLERANCE_S and len(runs) > 1:
+    usual_s = find_usual_duration(runs)
+    if 0 < usual_s < epoch_s - TOLERANCE_S and len(runs) > 1:
         raise UnreadableHypnogramError(
-            f"{name} is scored in epochs of {shortest_s:g} s; the manual's are {EPOCH_S} s. "
+            f"{name} is scored in epochs of {usual_s:g} s; the manual's are {EPOCH_S} s. "
             f"Export the scoring in {EPOCH_S}-s epochs."
         )
+
+
+def find_usual_duration(runs: Sequence[Run]) -> float:
+    """The most frequent duration in seconds, to a tenth; 0 where none is given.
+
+    Examples
+    --------
+    >>> find_usual_duration([Run(0, 20.0, "W"), Run(20, 19.98, "W"), Run(40, 60.0, "N1")])
+    20.0
+    """
+    (usual_s, _), *_ = Counter(round(run.duration_s or 0.0, 1) for run in runs).most_common(1)
+    return usual_s
+
+
+def widen_epochs(hypnogram: Hypnogram, duration_s: float) -> Hypnogram:
+    """Widen epochs shorter than 30 s evenly on both sides, so that each is drawn with 30 s of signal.
+
+    The usual way with nights scored in 20-s epochs after Rechtschaffen and Kales: 5 s are added before and
+    after, neighbours overlap by 10 s, and an epoch at either end that would reach out of the signal is left out.
+
+    Parameters
+    ----------
+    hypnogram : Hypnogram
+        `step_s` is the length of its epochs.
+    duration_s : float
+        Of the signal.
+
+    Examples
+    --------
+    >>> wide = widen_epochs(Hypnogram(("W", "N1", "N2"), step_s=20.0), duration_s=60.0)
+    >>> wide.stages, wide.start_s
+    (('N1',), 15.0)
+    """
+    start_s = hypnogram.start_s - (EPOCH_S - hypnogram.step_s) / 2
+    n_before = max(0, math.ceil((-start_s - 1e-6) / hypnogram.step_s))
+    stages = hypnogram.stages[n_before:]
+    wide = replace(hypnogram, stages=stages, start_s=start_s + n_before * hypnogram.step_s).cut(duration_s)
+    n_after = len(stages) - len(wide)
+    note = (
+        f"Scored in epochs of {hypnogram.step_s:g} s: each is drawn with {(EPOCH_S - hypnogram.step_s) / 2:g} s of "
+        f"signal before and after; {n_before} at the beginning and {n_after} at the end, which would reach out of the "
+        "signal, were left out."
+    )
+    return replace(wide, notes=(*hypnogram.notes, note))
 
 
 def _check_conflict(before: list[str | None], run: Run, onset_s: float, name: str) -> None:
@@ -125,14 +173,14 @@ def _check_conflict(before: list[str | None], run: Run, onset_s: float, name: st
         )
 
 
-def _tell(runs: list[Run], stages: list[str | None], start_s: float) -> Iterator[str]:
+def _tell(runs: list[Run], stages: list[str | None], start_s: float, epoch_s: int) -> Iterator[str]:
     unscored: Counter[str] = Counter()
     for run in runs:
         if run.stage == UNSCORED:
-            first, last = _span(run, start_s)
+            first, last = _span(run, start_s, epoch_s)
             unscored[run.text] += last - first
     yield from (f"'{text}' left {n} epoch(s) UNSCORED." for text, n in unscored.items() if n)
     if n := stages.count(None):
         yield f"{n} epoch(s) between the stages have none and are UNSCORED."
-    if n := sum(abs(run.duration_s - round(run.duration_s / EPOCH_S) * EPOCH_S) > TOLERANCE_S for run in runs):
+    if n := sum(abs(run.duration_s - round(run.duration_s / epoch_s) * epoch_s) > TOLERANCE_S for run in runs):
         yield f"{n} stage(s) do not last whole epochs; their incomplete epochs are not scored."

@@ -1,4 +1,4 @@
-"""Scoring files to `Hypnogram`: EDF+ annotations and tables, told apart by their content."""
+"""Scoring files to `Hypnogram`: EDF+ annotations, XML of the NSRR and tables, told apart by their content."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from somnolens.aasm import EPOCH_S
 from somnolens.errors import UnreadableHypnogramError, UnreadableRecordingError
 from somnolens.hypnogram import Hypnogram
 from somnolens.read.edf_annotations import Annotation, read_annotations
 from somnolens.read.edf_header import EdfHeader, is_edf, read_edf_header
 from somnolens.read.hypnogram_table import read_table, refuse_unknown
-from somnolens.read.runs import Run, cut_runs
+from somnolens.read.runs import Run, cut_runs, find_usual_duration
 from somnolens.read.stage_texts import KNOWN_TEXTS, parse_stage, states_stage
+from somnolens.read.xml_scoring import is_xml, read_xml
+from somnolens.recording import Recording
 
 MAX_CLOCK_SHIFT_S: Final = 12 * 3600
 """Start times of signal and scoring that lie further apart are taken for changed dates, not for a shift."""
@@ -21,13 +24,17 @@ NO_CLOCK: Final = datetime(1985, 1, 1)
 """What exporters write for a date and time they do not know or do not tell."""
 
 
+RK_EPOCH_S: Final = 20
+"""The other length of an epoch that Rechtschaffen and Kales allow."""
+
+
 def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypnogram:
     """Read one stage per 30-s epoch from a scoring file.
 
     Parameters
     ----------
     path : Path
-        EDF+ with annotations, or CSV, TSV or BIDS events with a header line.
+        EDF+ with annotations, XML of the NSRR or of Profusion, or CSV, TSV or BIDS events with a header line.
     recording_start : datetime, optional
         `Recording.start`. An EDF+ scoring file whose own start differs is shifted by the difference.
 
@@ -47,19 +54,72 @@ def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypno
         first = stream.read(256)
     if not first:
         raise UnreadableHypnogramError(f"{path.name} is empty (0 bytes). Copy or export it again.")
-    shift_s, shift_notes = 0.0, ()
     if is_edf(first):
-        header = _read_header(path)
-        runs = _read_annotated_runs(path, header)
-        shift_s, shift_notes = _compare_clocks(header.start, recording_start)
+        return read_annotated(path, recording_start)
+    if is_xml(first):
+        runs = read_xml(path)
     elif b"\0" in first and first[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableHypnogramError(
-            f"{path.name} is neither EDF+ nor a table. Export the scoring as EDF+, CSV or TSV."
+            f"{path.name} is neither EDF+, XML nor a table. Export the scoring as EDF+, CSV or TSV."
         )
     else:
         runs = read_table(path)
     stages, start_s, notes = cut_runs(runs, path.name)
-    return Hypnogram(stages, _name_scorer(path), start_s + shift_s, notes=(*notes, *shift_notes))
+    return Hypnogram(stages, _name_scorer(path), start_s, notes=notes)
+
+
+def read_annotated(path: Path, recording_start: datetime | None = None, epoch_s: int | None = EPOCH_S) -> Hypnogram:
+    """Read one stage per epoch from the annotations of an EDF+ file.
+
+    Parameters
+    ----------
+    path : Path
+    recording_start : datetime, optional
+        As in `read_hypnogram`.
+    epoch_s : int or None
+        Length of the scorer's epochs, which becomes `Hypnogram.step_s`; None to take 20 or 30, whichever most
+        annotations last.
+
+    Raises
+    ------
+    UnreadableHypnogramError
+    """
+    header = _read_header(path)
+    runs = _read_annotated_runs(path, header)
+    if not runs:
+        # Other texts are not repeated: people write names into them.
+        raise UnreadableHypnogramError(
+            f"{path.name} has {len(read_annotations(path, header))} annotation(s), of which none is a sleep stage. "
+            f"Looked for 'Sleep stage W' and so on; known are {KNOWN_TEXTS}. Name the file with the staging."
+        )
+    epoch_s = epoch_s or (RK_EPOCH_S if round(find_usual_duration(runs)) == RK_EPOCH_S else EPOCH_S)
+    stages, start_s, notes = cut_runs(runs, path.name, epoch_s)
+    shift_s, shift_notes = _compare_clocks(header.start, recording_start)
+    notes = (*notes, *shift_notes)
+    return Hypnogram(stages, _name_scorer(path), start_s + shift_s, notes=notes, step_s=float(epoch_s))
+
+
+def read_own_annotations(path: Path, recording: Recording) -> Hypnogram | None:
+    """Read the stages that a recording holds itself, as EDF+ annotations; None if it holds none.
+
+    Raises
+    ------
+    UnreadableHypnogramError
+        When there are stages, and some cannot be understood.
+    """
+    runs = _read_annotated_runs(path, _read_header(path))
+    if not runs:
+        return None
+    stages, start_s, notes = cut_runs(runs, path.name)
+    return Hypnogram(stages, _name_scorer(path), start_s, notes=("The scoring is in the recording itself.", *notes))
+
+
+def holds_annotations(path: Path) -> bool:
+    """Whether a recording has a place for EDF+ annotations; False for whatever is not EDF."""
+    try:
+        return any(signal.is_annotations for signal in read_edf_header(path).signals)
+    except UnreadableRecordingError:
+        return False
 
 
 def _read_header(path: Path) -> EdfHeader:
@@ -82,12 +142,6 @@ def _read_annotated_runs(path: Path, header: EdfHeader) -> list[Run]:
     annotations = read_annotations(path, header)
     stated = [annotation for annotation in annotations if states_stage(annotation.text)]
     staged = stated or [annotation for annotation in annotations if parse_stage(annotation.text)]
-    if not staged:
-        # Other texts are not repeated: people write names into them.
-        raise UnreadableHypnogramError(
-            f"{path.name} has {len(annotations)} annotation(s), of which none is a sleep stage. Looked for "
-            f"'Sleep stage W' and so on; known are {KNOWN_TEXTS}. Name the file with the staging."
-        )
     return _parse_runs(staged, path.name)
 
 

@@ -3,12 +3,15 @@
 A module here with a function `find_nights(folder) -> list[Night]` is a cohort under the module's name.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from somnolens.errors import SettingsError
+from somnolens.errors import DoubleNightError, SettingsError
+from somnolens.read.montage import Part
 from somnolens.read.night import Night
 
 
@@ -24,16 +27,39 @@ def list_cohorts() -> dict[str, Callable[[Path], list[Night]]]:
     return {name: import_module(f"{__name__}.{name}").find_nights for name in names}
 
 
-def find_nights(folder: Path, cohort: str = "edf_folder") -> list[Night]:
+def find_nights(folder: Path, cohort: str = "edf_folder", channels: Mapping[str, Part] | None = None) -> list[Night]:
     """Find the nights of a cohort's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    cohort : str
+        One of `list_cohorts`.
+    channels : mapping, optional
+        Derivations named by hand for every night, as in `find_montage`.
 
     Raises
     ------
     EmptyCohortError
+    DoubleNightError
+        When two recordings are the same night.
     SettingsError
         When there is no such cohort.
     """
     cohorts = list_cohorts()
     if cohort not in cohorts:
         raise SettingsError(f"No cohort is called {cohort!r}; there are {', '.join(cohorts)}.")
-    return cohorts[cohort](folder)
+    nights = cohorts[cohort](folder)
+    _refuse_twice(nights, folder)
+    return [replace(night, channels=dict(channels)) for night in nights] if channels else nights
+
+
+def _refuse_twice(nights: list[Night], folder: Path) -> None:
+    """A night that lies in two places would be counted twice, and stand in two splits."""
+    counts = Counter(night.night for night in nights)
+    if twice := [night for night in nights if counts[night.night] > 1]:
+        places = ", ".join(str(night.recording_path.relative_to(folder)) for night in twice[:4])
+        raise DoubleNightError(
+            f"{folder} holds {len(twice)} recordings of nights that are there twice: {places}. "
+            "Name the folder with one copy, or take the other away."
+        )

@@ -1,8 +1,9 @@
-"""A folder of EDF files with their scorings beside them, Sleep-EDF's manner included.
+"""Any folder of EDF files, with their scorings beside them, inside them, or with none.
 
 Pairs, best first: `X-PSG.edf` with `X-Hypnogram.edf`; `SC4001E0-PSG.edf` with `SC4001EC-Hypnogram.edf`
-(Sleep-EDF: seven shared characters, the eighth is the scorer); `X.edf` with `X-Hypnogram.edf`,
-`X_hypnogram.tsv`, `X_events.tsv`, `X_sleepscoring.edf`, `X.csv`, `X.tsv`.
+(Sleep-EDF: seven shared characters, the eighth is the scorer); `X.edf` with `X_hypnogram.tsv`, `X_events.tsv`
+(BIDS: `sub-01_task-sleep_eeg.edf`), `X_sleepscoring.edf`, `X-nsrr.xml`, `X-profusion.xml`, `X.csv`, `X.tsv`.
+Where nothing lies beside an EDF+ recording, stages among its own annotations are its scoring.
 """
 
 import re
@@ -10,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from somnolens.errors import EmptyCohortError
-from somnolens.read.night import Night
+from somnolens.read.folders import list_files, require_nights
+from somnolens.read.night import Night, Scoring
+from somnolens.read.scoring import holds_annotations, read_own_annotations
 
 RECORDING_ENDINGS: Final = (".edf", ".bdf", ".rec")
 
@@ -19,11 +21,12 @@ _SCORING: Final = re.compile(r"[-_ ](hypnogram|sleepscoring|scoring|events)$", r
 _PSG: Final = re.compile(r"[-_ ](psg|eeg)$", re.IGNORECASE)
 _SLEEP_EDF: Final = re.compile(r"(S[CT]\d{3})\d[A-Z][A-Z0-9]")
 _NIGHT_SUFFIX: Final = re.compile(r"[-_ ](n|night|ses|session)[-_]?\d+([-_ ].*)?$", re.IGNORECASE)
+_BIDS: Final = re.compile(r"(sub-[A-Za-z0-9]+)_")
 
 _ENDINGS: Final = (
     *("-hypnogram.edf", "_hypnogram.edf", "_sleepscoring.edf", "_scoring.edf"),
     *("_hypnogram.tsv", "_hypnogram.csv", "-hypnogram.csv", "-hypnogram.tsv", "_events.tsv", "_scoring.csv"),
-    *(".csv", ".tsv"),
+    *("-nsrr.xml", "-profusion.xml", ".csv", ".tsv"),
 )
 """What follows the base name in a scoring file, best first, in lower case."""
 
@@ -36,20 +39,14 @@ def find_nights(folder: Path) -> list[Night]:
     EmptyCohortError
         When the folder is missing or holds no recording.
     """
-    if not folder.is_dir():
-        raise EmptyCohortError(f"There is no folder {folder}. Name the folder with the recordings.")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    files = list_files(folder)
     recordings = [path for path in files if is_recording(path)]
-    if not recordings:
-        raise EmptyCohortError(
-            f"{folder} holds no recording. Looked for files ending in {', '.join(RECORDING_ENDINGS)} in it and below; "
-            f"it holds {len(files)} other file(s). Name the folder with the recordings."
-        )
-    nights = _name_nights(recordings, folder)
-    return [
-        Night("edf_folder", subject_of(path), night, path, _find_scoring(path, files))
-        for path, night in zip(recordings, nights, strict=True)
+    names = _name_nights(recordings, folder)
+    nights = [
+        Night("edf_folder", subject_of(path), night, path, _find_scorings(path, files))
+        for path, night in zip(recordings, names, strict=True)
     ]
+    return require_nights(nights, folder, f"files ending in {', '.join(RECORDING_ENDINGS)}", len(files))
 
 
 def is_recording(path: Path) -> bool:
@@ -73,6 +70,8 @@ def subject_of(path: Path) -> str:
     """
     if match := _SLEEP_EDF.match(path.name):
         return match[1]
+    if match := _BIDS.match(path.name):
+        return match[1]
     base = _base(path)
     return _NIGHT_SUFFIX.sub("", base) or base
 
@@ -90,9 +89,12 @@ def _name_nights(recordings: list[Path], folder: Path) -> list[str]:
     ]
 
 
-def _find_scoring(recording: Path, files: list[Path]) -> Path | None:
+def _find_scorings(recording: Path, files: list[Path]) -> tuple[Scoring, ...]:
     beside = [path for path in files if path.parent == recording.parent and path != recording]
-    return next(iter(_iter_scorings(recording, beside)), None)
+    found = next(_iter_scorings(recording, beside), None)
+    if found:
+        return (Scoring(found),)
+    return (Scoring(recording, read=read_own_annotations),) if holds_annotations(recording) else ()
 
 
 def _iter_scorings(recording: Path, beside: list[Path]) -> Iterator[Path]:

@@ -1,0 +1,49 @@
+"""What lies in a cohort's folder, and what to say where nothing in it is a night."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from somnolens.errors import EmptyCohortError
+from somnolens.read.night import Night
+
+
+def list_files(folder: Path) -> list[Path]:
+    """List all files below a folder in the order of their paths, hidden ones left out.
+
+    Raises
+    ------
+    EmptyCohortError
+        When the folder is missing.
+    """
+    if not folder.is_dir():
+        raise EmptyCohortError(f"There is no folder {folder}. Name the folder with the recordings.")
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def index_names(files: Sequence[Path]) -> dict[str, Path]:
+    """Find a file by its name in lower case, whatever folder it lies in; the first of several."""
+    return {path.name.lower(): path for path in reversed(files)}
+
+
+def require_nights(nights: list[Night], folder: Path, looked_for: str, n_files: int) -> list[Night]:
+    """Give back the nights of a folder, of which there must be one.
+
+    Parameters
+    ----------
+    nights : list of Night
+    folder : Path
+    looked_for : str
+        As the message says it.
+    n_files : int
+        Files in the folder.
+
+    Raises
+    ------
+    EmptyCohortError
+    """
+    if not nights:
+        raise EmptyCohortError(
+            f"{folder} holds no recording. Looked for {looked_for} in it and below; "
+            f"it holds {n_files} other file(s). Name the folder with the recordings."
+        )
+    return nights
