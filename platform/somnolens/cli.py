@@ -1,5 +1,6 @@
 """The `somnolens` command: look at recordings, score them, serve an adapter, run the demo."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from somnolens import __version__
 from somnolens.config import read_settings
 from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import Config, Overrides, run_command
+from somnolens.read.montage import Part
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -45,13 +47,55 @@ def simulate(
 
 
 @app.command()
-def inspect(recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or BDF files")]) -> None:
-    """Tell what a recording holds, what of it can be drawn, and what is missing."""
+def inspect(
+    places: Annotated[list[Path], typer.Argument(help="recordings, or folders of a cohort")],
+    cohort: Annotated[str | None, typer.Option(help="how the files of a folder belong together")] = None,
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Tell what recordings or whole cohorts hold, what of it can be drawn, and what is missing or wrong."""
+    settings = read_settings(config, overrides)
+    console = Console()
+    for place in places:
+        if place.is_dir():
+            _print_survey(console, place, cohort or settings.dataset.cohort, settings.read.channels)
+        else:
+            _print_recording(console, place, settings.read.channels)
+
+
+def _print_survey(console: Console, folder: Path, cohort: str, channels: Mapping[str, Part]) -> None:
+    from rich.progress import track
+
+    from somnolens.read.cohorts import find_nights
+    from somnolens.read.survey import survey_night
+    from somnolens.report.survey import format_survey, summarise_survey
+
+    nights = find_nights(folder, cohort, channels)
+    shown = track(nights, "Looking at nights", console=console, transient=True)
+    facts = [survey_night(night) for night in shown]
+    console.print(format_survey(facts, f"{folder.name} as {cohort}"))
+    for line in summarise_survey(facts):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _print_recording(console: Console, path: Path, channels: Mapping[str, Part]) -> None:
     from somnolens.read.inspection import inspect_recording
 
-    console = Console()
-    for path in recordings:
-        _print_inspection(console, inspect_recording(path))
+    facts = inspect_recording(path, channels)
+    _print_inspection(console, facts)
+    if facts.drawn and facts.n_epochs:
+        _print_quality(console, path, channels)
+
+
+def _print_quality(console: Console, path: Path, channels: Mapping[str, Part]) -> None:
+    from somnolens.read.night import read_drawn
+    from somnolens.report.quality import explain_quality, format_quality, measure_quality
+
+    recording, montage = read_drawn(path, channels)
+    qualities = measure_quality(recording, montage)
+    console.print(format_quality(qualities))
+    for line in explain_quality(qualities, montage):
+        console.print(f"  [yellow]mind[/]    {escape(line)}", highlight=False)
 
 
 def _print_inspection(console: Console, facts) -> None:

@@ -31,6 +31,14 @@ class SimulateSettings(Section):
     seed: int = Field(7, ge=0)
 
 
+class ReadSettings(Section):
+    """From files to signals and scorings."""
+
+    channels: dict[str, str | tuple[str, str] | None] = Field(
+        {}, description="derivations named by hand: a label, two labels to subtract, or null to leave it out"
+    )
+
+
 class PrepareSettings(Section):
     """From recorded to drawable signals."""
 
@@ -207,6 +215,7 @@ class Settings(Section):
     """All settings of a run."""
 
     simulate: SimulateSettings = SimulateSettings()
+    read: ReadSettings = ReadSettings()
     prepare: PrepareSettings = PrepareSettings()
     render: RenderSettings = RenderSettings()
     dataset: DatasetSettings = DatasetSettings()

@@ -34,7 +34,7 @@ TELEMETRY = (*EEG, Channel("EMG submental", 100, {"chin EMG": 1}), Channel("Mark
 
 def write_sleep_edf(folder: Path) -> list[Truth]:
     """Write the nights under the folders of the two studies."""
-    assert DURATION_S == RUNS[-1][0]
+    assert RUNS[-1][0] == DURATION_S
     return [
         _write(folder / "sleep-cassette", "SC4011E", "C", (*EEG, *SLOW), None),
         _write(folder / "sleep-cassette", "SC4012E", "H", (*EEG, *SLOW), None),

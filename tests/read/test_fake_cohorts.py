@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.config import PrepareSettings
 from somnolens.dataset.rows import read_night
 from somnolens.read.cohorts import find_nights, list_cohorts

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from somnolens.aasm import EPOCH_S
 from somnolens.errors import MissingDerivationError
-from somnolens.read.edf import read_facts
 from somnolens.read.montage import Derivation, Part, find_montage
+from somnolens.read.recordings import read_facts
 from somnolens.recording import Recording
 
 
