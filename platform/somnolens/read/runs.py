@@ -68,6 +68,7 @@ def cut_runs(runs: Sequence[Run], name: str, epoch_s: int = EPOCH_S) -> tuple[tu
     >>> cut_runs([Run(0, 60, "W"), Run(90, 30, "N1")], "night.csv")[0]
     ('W', 'W', 'UNSCORED', 'N1')
     """
+    _refuse_impossible(runs, name)
     runs = _fill_durations(sorted(runs, key=lambda run: run.onset_s), epoch_s)
     start_s = runs[0].onset_s
     _check_grid(runs, start_s, name, epoch_s)
@@ -79,6 +80,15 @@ def cut_runs(runs: Sequence[Run], name: str, epoch_s: int = EPOCH_S) -> tuple[tu
         stages[first:last] = [run.stage] * (last - first)
     notes = tuple(_tell(runs, stages, start_s, epoch_s))
     return tuple(stage or UNSCORED for stage in stages), start_s, notes
+
+
+def _refuse_impossible(runs: Sequence[Run], name: str) -> None:
+    times = ((run.onset_s, run.duration_s or 0.0) for run in runs)
+    if n := sum(not (math.isfinite(onset_s) and 0 <= duration_s < math.inf) for onset_s, duration_s in times):
+        raise UnreadableHypnogramError(
+            f"{name} has {n} stage(s) whose onset is no number, or whose duration is none or below 0. "
+            "Export the scoring again."
+        )
 
 
 def _fill_durations(runs: list[Run], epoch_s: int) -> list[Run]:
