@@ -137,3 +137,10 @@ def test_nobody_is_named_by_inspect(identified):
         with contextlib.suppress(AttributeError):
             assert_nobody_is_named(path, str(result.exception))
         assert_nobody_is_named(path.with_suffix(".none"), result.output, repr(result.exception))
+
+
+def test_nobody_is_named_by_inspecting_a_folder(identified):
+    (identified / "SIM001-Hypnogram.edf").unlink()  # so that annotations of the recording are looked at
+    result = CliRunner().invoke(app, ["inspect", str(identified)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert_nobody_is_named(identified / "none", result.output)

@@ -46,6 +46,8 @@ def test_stage_4_is_not_a_code_of_isruc(write):
         ("\n\n", "holds no stage"),
         ("W\n0\n", "has 1 line(s) that are no code of a stage, the first 'W'"),
         ("0 1\n", "no code of a stage, the first '0 1'"),
+        ("--1\n", "no code of a stage, the first '--1'"),
+        ("9" * 5000, "no code of a stage, the first '999"),
         ("1.0\n", "no code of a stage, the first '1.0'"),
     ],
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.errors import MissingDerivationError, SettingsError
+from somnolens.read.labels import Lead
 from somnolens.read.montage import find_montage
 from somnolens.recording import OtherSignal, Recording, Signal
 
@@ -79,6 +80,45 @@ def test_electrodes_on_two_references_are_not():
 
 def test_electrodes_at_two_rates_are_not():
     assert sources_of("C4", "M1", M1=200.0)[1] == "C4"
+
+
+def test_two_derivations_that_share_an_electrode_make_a_third():
+    """O2-M1 = (F4-M1) - (F4-O2), and F4-M1 = (F4-O2) + (O2-M1): Kirchhoff."""
+    montage = find_montage(record("F4_M1", "F4_O2", "C3_M2"))
+    assert montage.derivations[2].parts == (("F4_O2", -1), ("F4_M1", 1))
+    assert sources_of("F4_O2", "O2_M1", "F3_M2")[:3] == ("F4_O2 + O2_M1", None, "O2_M1")
+
+
+def test_of_several_signals_alike_the_fastest_is_taken_and_it_is_said():
+    montage = find_montage(record("EEG C4-A1", "C4-M1", **{"C4-M1": 256.0}))
+    assert montage.sources[1] == "C4-M1"
+    assert montage.derivations[1].reason == "as recommended; of 2 alike, the first with the highest rate"
+    assert sources_of("EEG C4-A1", "C4-M1")[1] == "EEG C4-A1"
+
+
+def test_a_cohort_may_say_what_its_labels_mean():
+    recording = record("EEG", "EEG (SEC)", "24")
+    leads = {"EEG": Lead("C4", "M1"), "EEG(sec)": Lead("F3", "M2"), "24": Lead("CHIN")}
+    montage = find_montage(recording, leads=leads)
+    assert montage.sources == ("EEG (SEC)", "EEG", None, None, None, "24")
+    assert [one.is_recommended for one in montage.derivations] == [False, True, False, False, False, True]
+    assert find_montage(recording).sources == (None, "EEG", None, None, None, None)
+
+
+def test_a_second_eeg_without_a_place_stands_in_for_the_first():
+    assert sources_of("EEG(sec)")[1] == "EEG(sec)"
+
+
+def test_what_is_to_be_avoided_is_not_drawn_unless_it_is_named():
+    recording = record("C4-M1", "C3-M2")
+    assert find_montage(recording, avoid=["C4-M1"]).sources[1] == "C3-M2"
+    assert find_montage(recording, {"C4-M1": "C4-M1"}, avoid=["C4-M1"]).sources[1] == "C4-M1"
+
+
+def test_one_horizontal_eog_is_drawn_once():
+    montage = find_montage(record("EOG horizontal", "C4-M1"))
+    assert montage.sources[3:5] == ("EOG horizontal", None)
+    assert montage.derivations[3].reason == "one horizontal EOG: left against right eye"
 
 
 def test_the_mirrored_derivation_stands_in():

@@ -4,8 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from somnolens.errors import MissingDerivationError, UnreadableRecordingError
+from somnolens.errors import MissingDerivationError, UnreadableHypnogramError, UnreadableRecordingError
+from somnolens.read.cohorts.dod_h import STAGES
 from somnolens.read.dead_signals import find_dead
+from somnolens.read.hdf5 import read_hypnogram_codes
 from somnolens.read.night import Night, read_drawn, read_stages
 from somnolens.read.recordings import read_facts, read_recording
 from somnolens.recording import Recording, Signal
@@ -60,6 +62,20 @@ def test_broken_hdf5_is_refused_with_a_sentence(hdf5, tmp_path):
     assert "cut.h5 is an HDF5 file that cannot be read to its end" in message_of(tmp_path / "cut.h5")
     empty = change(hdf5, tmp_path / "empty.h5", lambda file: file.pop("signals"))
     assert "empty.h5 is an HDF5 file without signals. Looked for arrays in signals/eeg" in message_of(empty)
+
+
+@pytest.mark.parametrize(
+    ("codes", "part"),
+    [([0.0, np.nan], "stage code(s) nan"), ([0, 9], "stage code(s) 9"), ([b"N1"], "holds no numbers")],
+)
+def test_a_hypnogram_of_hdf5_with_other_codes_is_refused(hdf5, tmp_path, codes, part):
+    def put(file):
+        del file["hypnogram"]
+        file["hypnogram"] = codes
+
+    with pytest.raises(UnreadableHypnogramError) as caught:
+        read_hypnogram_codes(change(hdf5, tmp_path / "a.h5", put), STAGES)
+    assert part in str(caught.value)
 
 
 def test_a_record_id_goes_nowhere(hdf5):

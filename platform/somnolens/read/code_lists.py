@@ -4,10 +4,14 @@ What the integers mean differs from cohort to cohort (REM is 5 in ISRUC, 4 in DO
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from somnolens.errors import UnreadableHypnogramError
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,9}")
 
 
 def read_code_lines(path: Path, stages: Mapping[int, str]) -> tuple[str | None, ...]:
@@ -49,7 +53,7 @@ def read_code_json(path: Path, stages: Mapping[int, str]) -> tuple[str, ...]:
 def _parse(texts: list[str | None], stages: Mapping[int, str], name: str) -> Iterable[str | None]:
     if not any(texts):
         raise UnreadableHypnogramError(f"{name} holds no stage. Copy or export it again.")
-    if wrong := [text for text in texts if text and not text.lstrip("-").isdecimal()]:
+    if wrong := [text for text in texts if text and not _INTEGER.fullmatch(text)]:
         raise UnreadableHypnogramError(
             f"{name} has {len(wrong)} line(s) that are no code of a stage, the first {wrong[0][:24]!r}. "
             f"Known are {_list(stages)}. Name the scorer's file."

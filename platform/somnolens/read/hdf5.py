@@ -20,7 +20,7 @@ from typing import Final
 import h5py
 import numpy as np
 
-from somnolens.errors import UnreadableRecordingError
+from somnolens.errors import UnreadableHypnogramError, UnreadableRecordingError
 from somnolens.read.code_lists import refuse_codes
 from somnolens.recording import Recording, Signal
 
@@ -124,6 +124,8 @@ def read_hypnogram_codes(path: Path, stages: Mapping[int, str]) -> list[int] | N
     with open_hdf5(path) as file:
         if "hypnogram" not in file:
             return None
-        codes = [int(code) for code in np.ravel(file["hypnogram"][()])]
-    refuse_codes(codes, stages, path.name)
-    return codes
+        codes = np.ravel(file["hypnogram"][()])
+    if codes.dtype.kind not in "iuf":
+        raise UnreadableHypnogramError(f"{path.name} has a 'hypnogram' that holds no numbers. Name the scorers' files.")
+    refuse_codes(codes.tolist(), stages, path.name)
+    return [int(code) for code in codes]

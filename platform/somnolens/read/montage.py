@@ -33,12 +33,15 @@ class Derivation:
         Signals to add up, each with its sign: (("F4", 1), ("M1", -1)). Empty if missing.
     reason : str
         Why this one, or why there is none.
+    is_recommended : bool
+        Whether it is what the manual recommends, not something that stands in for it.
     """
 
     name: str
     kind: Kind
     parts: tuple[tuple[str, int], ...]
     reason: str
+    is_recommended: bool = False
 
     @property
     def source(self) -> str | None:
@@ -133,8 +136,8 @@ def find_montage(
     candidates = _Candidates.gather(recording, leads or {}, avoid)
     for canonical, way, parts in candidates.iterate_choices():
         if canonical not in chosen and parts[0][0] not in taken:
-            reason = candidates.tell(way, parts)
-            chosen[canonical] = Derivation(canonical, RECOMMENDED_DERIVATIONS[canonical], parts, reason)
+            kind, reason = RECOMMENDED_DERIVATIONS[canonical], candidates.tell(way, parts)
+            chosen[canonical] = Derivation(canonical, kind, parts, reason, way.is_recommended)
             taken |= {parts[0][0]}
     montage = Montage(tuple(chosen.get(name) or _describe_missing(recording, name) for name in RECOMMENDED_DERIVATIONS))
     if not montage.signal_names:

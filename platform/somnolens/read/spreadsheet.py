@@ -1,12 +1,20 @@
 """Spreadsheets (.xlsx) as rows of text."""
 
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Final
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
 
 from somnolens.errors import UnreadableHypnogramError
+
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, openpyxl.utils.exceptions.InvalidFileException, ParseError),
+    *(LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
+)
+"""What openpyxl was seen to raise on workbooks whose parts are damaged or missing."""
 
 
 def read_sheet(path: Path) -> list[list[str]]:
@@ -21,7 +29,7 @@ def read_sheet(path: Path) -> list[list[str]]:
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
         cells = [list(row) for row in workbook.worksheets[0].iter_rows(values_only=True)]
         workbook.close()
-    except (zipfile.BadZipFile, openpyxl.utils.exceptions.InvalidFileException, KeyError, ValueError, ParseError):
+    except _DAMAGE:
         raise UnreadableHypnogramError(
             f"{path.name} is not a workbook that can be read. Copy it again, or export it as CSV."
         ) from None

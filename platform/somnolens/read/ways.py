@@ -17,6 +17,7 @@ class Way:
     active: str
     reference: str | None
     reason: str
+    is_recommended: bool = False
 
 
 _ALTERNATIVE = "the manual's acceptable alternative"
@@ -26,7 +27,7 @@ def _list_places(right: str, left: str, *others: Way) -> tuple[Way, ...]:
     """EEG: the place, its mirror image, an alternative of the manual if there is one, then other references."""
     alternatives = tuple(way for way in others if way.reason == _ALTERNATIVE)
     return (
-        Way(right, "M1", "as recommended"),
+        Way(right, "M1", "as recommended", is_recommended=True),
         Way(left, "M2", "the mirrored derivation, which the manual allows as back-up"),
         *alternatives,
         Way(right, ANY, "the right place against another reference"),
@@ -37,7 +38,7 @@ def _list_places(right: str, left: str, *others: Way) -> tuple[Way, ...]:
 
 def _list_eye(electrode: str, side: str) -> tuple[Way, ...]:
     return (
-        Way(electrode, "M2", "as recommended"),
+        Way(electrode, "M2", "as recommended", is_recommended=True),
         Way(electrode, "FPZ", _ALTERNATIVE),
         Way(electrode, "M1", f"the {side} eye against the other mastoid"),
         Way(electrode, ANY, f"the {side} eye against another reference"),
@@ -47,9 +48,9 @@ def _list_eye(electrode: str, side: str) -> tuple[Way, ...]:
 def _list_chin() -> tuple[Way, ...]:
     pairs = (("CHIN1", "CHIN2"), ("CHINL", "CHINR"), ("CHINL", "CHINC"), ("CHINR", "CHINC"))
     return (
-        Way("CHIN", None, "chin EMG by its label"),
-        *(Way(electrode, "CHINZ", "as recommended") for electrode in ("CHIN1", "CHIN2")),
-        *(Way(*pair, "between two chin electrodes") for pair in pairs),
+        Way("CHIN", None, "chin EMG by its label", is_recommended=True),
+        *(Way(electrode, "CHINZ", "as recommended", is_recommended=True) for electrode in ("CHIN1", "CHIN2")),
+        *(Way(*pair, "between two chin electrodes", is_recommended=True) for pair in pairs),
         *(Way(f"CHIN{place}", ANY, "one chin electrode") for place in "12LRC"),
         Way("EMG", None, "the label says EMG and no muscle"),
         Way("EMG1", "EMG2", "between the first two EMG electrodes; the labels name no muscle"),

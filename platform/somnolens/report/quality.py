@@ -134,6 +134,8 @@ def explain_quality(qualities: tuple[DerivationQuality, ...], montage: Montage) 
     """Sentences: what is wrong, why that comes about, and which stage suffers."""
     for derivation in montage.missing:
         yield f"{derivation.name} is missing. {NEEDED_FOR[derivation.name]}."
+    if [one.name for one in montage.derivations if one.kind == "EOG" and one.parts] == ["E1-M2"]:
+        yield "Both eyes are in one signal, so that eye movements cannot be told from slow waves by their direction."
     for one in qualities:
         yield from _explain_troubles(one)
         yield from _explain_scale(one)

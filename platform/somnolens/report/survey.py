@@ -50,8 +50,7 @@ def _list_cells(night: NightFacts) -> Iterator[str]:
 def _mark(derivation: Derivation | None) -> str:
     if derivation is None or not derivation.parts:
         return MISSING
-    is_usual = derivation.reason.startswith(("as recommended", "chin EMG by its label", "between two chin"))
-    return RECOMMENDED if is_usual else OTHER
+    return RECOMMENDED if derivation.is_recommended else OTHER
 
 
 def summarise_survey(facts: Sequence[NightFacts]) -> Iterator[str]:

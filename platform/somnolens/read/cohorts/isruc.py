@@ -2,7 +2,8 @@
 
 Source: sleeptight.isr.uc.pt; S. Khalighi et al., "ISRUC-Sleep: a comprehensive public dataset for sleep
 researchers", Comput. Methods Programs Biomed. 124, 180-192, 2016. Free for research; not redistributable here.
-Scoring: AASM, epochs of 30 s, one code per line: 0 W, 1 N1, 2 N2, 3 N3, 5 REM (4 is not used).
+Scoring: AASM, epochs of 30 s, one code per line: 0 W, 1 N1, 2 N2, 3 N3, 5 REM (4 is not used). Where the two
+scorers differ, the consensus is the stage of the first, whom the literature uses.
 Derivations: F4-A1, C4-A1, O2-A1, LOC-A2, ROC-A1 and the chin as `X1` or `24`, at 200 Hz; A1 and A2 are M1 and
 M2 in some files, and some record electrodes apart (`C4` and `A1`), which are then subtracted.
 
@@ -46,7 +47,8 @@ def find_nights(folder: Path) -> list[Night]:
     EmptyCohortError
     """
     files = list_files(folder)
-    recordings = [path for path in files if path.suffix.lower() == ".rec" and path.stem == path.parent.name]
+    named = [path for path in files if path.stem == path.parent.name and path.suffix.lower() in (".edf", ".rec")]
+    recordings = [*{path.parent: path for path in named}.values()]  # a copy with the other ending is the same night
     nights = [_describe(path, folder, recordings) for path in recordings]
     return require_nights(nights, folder, "N/N.rec, N being the number of the subject", len(files))
 
