@@ -7,6 +7,7 @@ import pytest
 from somnolens.errors import EmptyCohortError, SettingsError
 from somnolens.read.cohorts import find_nights, list_cohorts
 from somnolens.read.night import Night
+from somnolens.read.survey import survey_night
 
 
 @pytest.fixture
@@ -113,3 +114,15 @@ def test_the_real_folder(psg_folder):
     assert scoring_of(nights["SC4001E0_5epochs"]) == "SC4001E0_5epochs-Hypnogram.edf"
     assert nights["SC4001E0_5epochs"].subject == "SC400"
     assert len(nights) == 2
+
+
+def test_real_recording_and_real_scoring_are_one_night_of_sleep_edf(psg_folder, tmp_path):
+    """The recording is an excerpt, so most of the scoring lies beyond it."""
+    (tmp_path / "SC4001E0-PSG.edf").symlink_to((psg_folder / "short_psg.edf").resolve())
+    scoring = psg_folder / "hypnograms" / "SC4001EC-Hypnogram.edf"
+    (tmp_path / "SC4001EC-Hypnogram.edf").symlink_to(scoring.resolve())
+    (night,) = find_nights(tmp_path, "sleep_edf")
+    facts = survey_night(night)
+    assert (night.subject, night.night, facts.scorers) == ("SC400", "SC4001", ("scorer C",))
+    assert facts.stages.counts() == {"W": 10, "N1": 0, "N2": 0, "N3": 0, "R": 0, "UNSCORED": 0}
+    assert facts.problems == ()

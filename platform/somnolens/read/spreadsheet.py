@@ -12,7 +12,7 @@ from somnolens.errors import UnreadableHypnogramError
 
 _DAMAGE: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, openpyxl.utils.exceptions.InvalidFileException, ParseError),
-    *(LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
+    *(LookupError, ValueError, TypeError, AttributeError, RuntimeError),
 )
 """What openpyxl was seen to raise on workbooks whose parts are damaged or missing."""
 

@@ -1,6 +1,8 @@
 """What the nights of a cohort hold and what is wrong with them, as plain facts, without reading samples."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from somnolens.aasm import EPOCH_S
 from somnolens.errors import SomnolensError
@@ -10,6 +12,8 @@ from somnolens.read.night import Night, read_scorings
 from somnolens.read.recordings import read_facts
 from somnolens.read.scorers import merge_scorers
 from somnolens.recording import Recording
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -48,36 +52,42 @@ class NightFacts:
 
 def survey_night(night: Night) -> NightFacts:
     """Gather the facts of a night; whatever is wrong with it becomes its `problems`."""
-    try:
-        recording = read_facts(night.recording_path)
-    except (SomnolensError, OSError) as error:
-        return NightFacts(night.night, night.subject, problems=(_explain(error, night),))
-    problems = []
-    try:
-        derivations = find_montage(recording, night.channels, night.leads).derivations
-    except SomnolensError as error:
-        derivations = ()
-        problems.append(_explain(error, night))
-    scorers, stages = (), None
-    try:
-        scorers, stages = _read_stages(night, recording)
-    except (SomnolensError, OSError) as error:
-        problems.append(_explain(error, night))
-    if stages is not None and not len(stages):
-        problems.append(f"Not one scored epoch lies inside the {recording.duration_s:g} s of signal.")
-    if recording.duration_s < EPOCH_S:
-        problems.append(f"The recording lasts {recording.duration_s:g} s: not one epoch of {EPOCH_S} s.")
+    problems: list[str] = []
+    recording = _try(lambda: read_facts(night.recording_path), night, problems)
+    if recording is None:
+        return NightFacts(night.night, night.subject, problems=tuple(problems))
+    montage = _try(lambda: find_montage(recording, night.channels, night.leads), night, problems)
+    scorers, stages = _try(lambda: _read_stages(night, recording), night, problems) or ((), None)
+    derivations = montage.derivations if montage else ()
     return NightFacts(
-        night.night,
-        night.subject,
-        recording.duration_s,
-        derivations,
-        _list_rates(recording, derivations),
-        scorers,
-        stages,
-        tuple(problems),
-        (*recording.notes, *(stages.notes if stages else ())),
+        night=night.night,
+        subject=night.subject,
+        duration_s=recording.duration_s,
+        derivations=derivations,
+        rates_hz=_list_rates(recording, derivations),
+        scorers=scorers,
+        stages=stages,
+        problems=(*problems, *_compare(recording, stages)),
+        notes=(*recording.notes, *(stages.notes if stages else ())),
     )
+
+
+def _try(read: Callable[[], Found], night: Night, problems: list[str]) -> Found | None:
+    """What is read, or None and one problem more."""
+    try:
+        return read()
+    except SomnolensError as error:
+        problems.append(str(error))
+    except OSError as error:
+        problems.append(f"A file of {night.night} cannot be opened ({error.strerror}). Check that it may be read.")
+    return None
+
+
+def _compare(recording: Recording, stages: Hypnogram | None) -> Iterator[str]:
+    if stages is not None and not len(stages):
+        yield f"Not one scored epoch lies inside the {recording.duration_s:g} s of signal."
+    if recording.duration_s < EPOCH_S:
+        yield f"The recording lasts {recording.duration_s:g} s: not one epoch of {EPOCH_S} s."
 
 
 def _read_stages(night: Night, recording: Recording) -> tuple[tuple[str, ...], Hypnogram | None]:
@@ -90,9 +100,3 @@ def _read_stages(night: Night, recording: Recording) -> tuple[tuple[str, ...], H
 def _list_rates(recording: Recording, derivations: tuple[Derivation, ...]) -> tuple[float, ...]:
     drawn = {name for derivation in derivations for name, _ in derivation.parts}
     return tuple(sorted({recording[name].sampling_rate_hz for name in drawn}))
-
-
-def _explain(error: SomnolensError | OSError, night: Night) -> str:
-    if isinstance(error, SomnolensError):
-        return str(error)
-    return f"A file of {night.night} cannot be opened ({error.strerror}). Check that it may be read."
