@@ -9,7 +9,8 @@ import mne
 import pytest
 
 from somnolens.errors import UnreadableHypnogramError
-from somnolens.read.scoring import read_hypnogram
+from somnolens.read.recordings import read_facts
+from somnolens.read.scoring import holds_annotations, read_annotated, read_hypnogram, read_own_annotations
 
 STAGE_OF = {
     "W": "W",
@@ -233,3 +234,42 @@ def test_nothing_identifying_leaves_the_scoring_file(write_scoring):
     header = {"patient": "Kowalczyk F 02-MAY-1951 Anna", "recording": "Startdate 02-MAR-2021 X Kowalczyk X"}
     path = write_scoring([(0, 30, "Sleep stage W"), (30, None, "Kowalczyk turns")], **header)
     assert "Kowalczyk" not in repr(read_hypnogram(path))
+
+
+@pytest.mark.parametrize("nominal_s", [20, 30])
+def test_a_clock_that_is_not_quite_right_gives_its_own_step(write_scoring, nominal_s):
+    """Over 1,000 epochs it is off by 2 s, which no grid of whole seconds would fit."""
+    step_s = nominal_s - 0.002
+    path = write_scoring([(3 + step_s * epoch, step_s, "Sleep stage 2") for epoch in range(1000)])
+    hypnogram = read_annotated(path, any_step=True)
+    assert (len(hypnogram), hypnogram.start_s, hypnogram.counts()["N2"]) == (1000, 3, 1000)
+    assert hypnogram.step_s == pytest.approx(step_s, abs=1e-6)
+    assert hypnogram.notes == (f"The epochs follow each other every {step_s:.4f} s by their onsets, and were cut so.",)
+
+
+def test_a_right_clock_keeps_whole_seconds(write_scoring):
+    annotations = [(4.5 + 20 * epoch, 20.0002, "Sleep stage 2") for epoch in range(100)]
+    assert read_annotated(write_scoring(annotations), any_step=True).step_s == 20
+
+
+def test_other_cohorts_keep_to_30_s(write_scoring):
+    path = write_scoring([(29.99 * epoch, 29.99, "Sleep stage 2") for epoch in range(1000)])
+    assert "do not begin on the 30-s grid" in message_of(path)
+
+
+def test_stages_in_the_recording_itself_are_its_scoring(write_edf, make_signal, make_tals, ramp):
+    raw = b"+0\x14\x14\0+0\x1530\x14Sleep stage W\x14\0+30\x1530\x14Sleep stage N2\x14\0+31\x14Arousal\x14\0"
+    tals = [raw, *(f"+{second}\x14\x14\0".encode() for second in range(1, 10))]
+    path = write_edf([make_signal("C4", ramp), make_tals(tals, 60)], reserved="EDF+C")
+    assert holds_annotations(path)
+    hypnogram = read_own_annotations(path, read_facts(path))
+    assert (hypnogram.stages, hypnogram.notes) == (("W", "N2"), ("The scoring is in the recording itself.",))
+
+
+def test_a_recording_without_stages_of_its_own_is_not_scored(write_edf, make_signal, make_tals, ramp):
+    tals = [f"+{second}\x14\x14\0".encode() for second in range(10)]
+    path = write_edf([make_signal("C4", ramp), make_tals(tals)], reserved="EDF+C")
+    assert read_own_annotations(path, read_facts(path)) is None
+    assert not holds_annotations(write_edf([make_signal("C4", ramp)], name="plain.edf"))
+    (path.parent / "text.edf").write_bytes(b"no recording")
+    assert not holds_annotations(path.parent / "text.edf")

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from somnolens.aasm import EPOCH_S, UNSCORED
@@ -38,7 +39,9 @@ class Run:
     text: str = ""
 
 
-def cut_runs(runs: Sequence[Run], name: str, epoch_s: int = EPOCH_S) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
+def cut_runs(
+    runs: Sequence[Run], name: str, epoch_s: float = EPOCH_S
+) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
     """Cut runs to epochs, counted from the onset of the first.
 
     Epochs that no run covers as a whole are UNSCORED.
@@ -49,7 +52,7 @@ def cut_runs(runs: Sequence[Run], name: str, epoch_s: int = EPOCH_S) -> tuple[tu
         At least one, in any order.
     name : str
         Of the file, for messages.
-    epoch_s : int
+    epoch_s : float
         30; 20 where a night was scored so after Rechtschaffen and Kales.
 
     Returns
@@ -91,7 +94,7 @@ def _refuse_impossible(runs: Sequence[Run], name: str) -> None:
         )
 
 
-def _fill_durations(runs: list[Run], epoch_s: int) -> list[Run]:
+def _fill_durations(runs: list[Run], epoch_s: float) -> list[Run]:
     following = [run.onset_s for run in runs[1:]] + [runs[-1].onset_s + epoch_s]
     return [
         run if run.duration_s else Run(run.onset_s, max(0.0, onset_s - run.onset_s), run.stage, run.text)
@@ -99,13 +102,13 @@ def _fill_durations(runs: list[Run], epoch_s: int) -> list[Run]:
     ]
 
 
-def _span(run: Run, start_s: float, epoch_s: int) -> tuple[int, int]:
+def _span(run: Run, start_s: float, epoch_s: float) -> tuple[int, int]:
     """First epoch of a run and the one after its last whole epoch."""
     first = round((run.onset_s - start_s) / epoch_s)
     return first, first + int((run.duration_s + TOLERANCE_S) // epoch_s)
 
 
-def _check_grid(runs: list[Run], start_s: float, name: str, epoch_s: int) -> None:
+def _check_grid(runs: list[Run], start_s: float, name: str, epoch_s: float) -> None:
     _check_epoch_length(runs, name, epoch_s)
     end_s = max(run.onset_s + run.duration_s for run in runs)
     if end_s - start_s > MAX_DURATION_S:
@@ -115,12 +118,12 @@ def _check_grid(runs: list[Run], start_s: float, name: str, epoch_s: int) -> Non
     off = [run for run in runs if abs((run.onset_s - start_s + epoch_s / 2) % epoch_s - epoch_s / 2) > TOLERANCE_S]
     if off:
         raise UnreadableHypnogramError(
-            f"{name}: {len(off)} of {len(runs)} stages do not begin on the {epoch_s}-s grid that starts at "
-            f"{start_s:g} s; the first is at {off[0].onset_s:g} s. Export the scoring in {epoch_s}-s epochs."
+            f"{name}: {len(off)} of {len(runs)} stages do not begin on the {epoch_s:g}-s grid that starts at "
+            f"{start_s:g} s; the first is at {off[0].onset_s:g} s. Export the scoring in {epoch_s:g}-s epochs."
         )
 
 
-def _check_epoch_length(runs: list[Run], name: str, epoch_s: int) -> None:
+def _check_epoch_length(runs: list[Run], name: str, epoch_s: float) -> None:
     """R&K allows epochs of 20 s as well; cutting those to 30 s would invent stages."""
     usual_s = find_usual_duration(runs)
     if 0 < usual_s < epoch_s - TOLERANCE_S and len(runs) > 1:
@@ -140,6 +143,34 @@ def find_usual_duration(runs: Sequence[Run]) -> float:
     """
     (usual_s, _), *_ = Counter(round(run.duration_s or 0.0, 1) for run in runs).most_common(1)
     return usual_s
+
+
+def measure_step(runs: Sequence[Run], nominal_s: float) -> float:
+    """How far epochs lie apart by their onsets, where a recorder's clock makes that not quite 20 or 30 s.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    nominal_s : float
+
+    Returns
+    -------
+    float
+        `nominal_s` itself, unless that grid would be off by more than `TOLERANCE_S` at the end of the night.
+
+    Examples
+    --------
+    >>> measure_step([Run(0.0, 30.0, "W"), Run(30.0, 30.0, "W")], 30.0)
+    30.0
+    >>> round(measure_step([Run(29.998 * epoch, 29.998, "W") for epoch in range(1000)], 30.0), 3)
+    29.998
+    """
+    onsets_s = sorted(run.onset_s for run in runs)
+    gaps = [(after - before, round((after - before) / nominal_s)) for before, after in pairwise(onsets_s)]
+    steady = [(gap_s, n) for gap_s, n in gaps if n and abs(gap_s - n * nominal_s) < TOLERANCE_S]
+    n_epochs = sum(n for _, n in steady)
+    drift_s = sum(gap_s for gap_s, _ in steady) - n_epochs * nominal_s
+    return nominal_s if abs(drift_s) <= TOLERANCE_S else nominal_s + drift_s / n_epochs
 
 
 def widen_epochs(hypnogram: Hypnogram, duration_s: float) -> Hypnogram:
@@ -183,7 +214,7 @@ def _check_conflict(before: list[str | None], run: Run, onset_s: float, name: st
         )
 
 
-def _tell(runs: list[Run], stages: list[str | None], start_s: float, epoch_s: int) -> Iterator[str]:
+def _tell(runs: list[Run], stages: list[str | None], start_s: float, epoch_s: float) -> Iterator[str]:
     unscored: Counter[str] = Counter()
     for run in runs:
         if run.stage == UNSCORED:

@@ -12,7 +12,7 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.read.edf_annotations import Annotation, read_annotations
 from somnolens.read.edf_header import EdfHeader, is_edf, read_edf_header
 from somnolens.read.hypnogram_table import read_table, refuse_unknown
-from somnolens.read.runs import Run, cut_runs, find_usual_duration
+from somnolens.read.runs import Run, cut_runs, find_usual_duration, measure_step
 from somnolens.read.stage_texts import KNOWN_TEXTS, parse_stage, states_stage
 from somnolens.read.xml_scoring import is_xml, read_xml
 from somnolens.recording import Recording
@@ -68,7 +68,7 @@ def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypno
     return Hypnogram(stages, _name_scorer(path), start_s, notes=notes)
 
 
-def read_annotated(path: Path, recording_start: datetime | None = None, epoch_s: int | None = EPOCH_S) -> Hypnogram:
+def read_annotated(path: Path, recording_start: datetime | None = None, any_step: bool = False) -> Hypnogram:
     """Read one stage per epoch from the annotations of an EDF+ file.
 
     Parameters
@@ -76,9 +76,9 @@ def read_annotated(path: Path, recording_start: datetime | None = None, epoch_s:
     path : Path
     recording_start : datetime, optional
         As in `read_hypnogram`.
-    epoch_s : int or None
-        Length of the scorer's epochs, which becomes `Hypnogram.step_s`; None to take 20 or 30, whichever most
-        annotations last.
+    any_step : bool
+        Take epochs of 20 s as well, and a clock that is not quite right; what the file says becomes
+        `Hypnogram.step_s`. Otherwise epochs must follow each other every 30 s.
 
     Raises
     ------
@@ -92,11 +92,22 @@ def read_annotated(path: Path, recording_start: datetime | None = None, epoch_s:
             f"{path.name} has {len(read_annotations(path, header))} annotation(s), of which none is a sleep stage. "
             f"Looked for 'Sleep stage W' and so on; known are {KNOWN_TEXTS}. Name the file with the staging."
         )
-    epoch_s = epoch_s or (RK_EPOCH_S if round(find_usual_duration(runs)) == RK_EPOCH_S else EPOCH_S)
-    stages, start_s, notes = cut_runs(runs, path.name, epoch_s)
+    step_s = _find_step(runs) if any_step else float(EPOCH_S)
+    stages, start_s, notes = cut_runs(runs, path.name, step_s)
     shift_s, shift_notes = _compare_clocks(header.start, recording_start)
-    notes = (*notes, *shift_notes)
-    return Hypnogram(stages, _name_scorer(path), start_s + shift_s, notes=notes, step_s=float(epoch_s))
+    notes = (*notes, *shift_notes, *_tell_step(step_s))
+    return Hypnogram(stages, _name_scorer(path), start_s + shift_s, notes=notes, step_s=step_s)
+
+
+def _find_step(runs: list[Run]) -> float:
+    is_short = round(find_usual_duration(runs)) == RK_EPOCH_S
+    return measure_step(runs, float(RK_EPOCH_S if is_short else EPOCH_S))
+
+
+def _tell_step(step_s: float) -> tuple[str, ...]:
+    if step_s in (RK_EPOCH_S, EPOCH_S):
+        return ()
+    return (f"The epochs follow each other every {step_s:.4f} s by their onsets, and were cut so.",)
 
 
 def read_own_annotations(path: Path, recording: Recording) -> Hypnogram | None:

@@ -55,16 +55,17 @@ def _find_scoring(subject: str, names: dict[str, Path]) -> tuple[Scoring, ...]:
 def read_base(path: Path, recording: Recording) -> Hypnogram:
     """Read the stages of a `Base.edf`: epochs of 20 s widened, of 30 s as they are.
 
-    The annotations themselves say how long the epochs are; a note tells where that is not what the subset is
-    known for.
+    The annotations themselves say how long the epochs are, and how far apart where the recorder's clock was not
+    quite right; a note tells where that is not what the subset is known for.
 
     Raises
     ------
     UnreadableHypnogramError
     """
-    hypnogram = read_annotated(path, recording.start, epoch_s=None)
-    expected_s = EPOCH_OF_SUBSET_S.get(path.name[3:5])
-    if expected_s not in (None, hypnogram.step_s):
-        note = f"The epochs last {hypnogram.step_s:g} s; those of subset SS{int(path.name[3:5])} are known to last "
-        hypnogram = replace(hypnogram, notes=(*hypnogram.notes, f"{note}{expected_s} s. What the file says was taken."))
-    return hypnogram if hypnogram.step_s == EPOCH_S else widen_epochs(hypnogram, recording.duration_s)
+    hypnogram = read_annotated(path, recording.start, any_step=True)
+    subset, lasting_s = path.name[3:5], round(hypnogram.step_s)
+    if lasting_s != EPOCH_OF_SUBSET_S.get(subset, lasting_s):
+        known = f"those of subset SS{int(subset)} are known to last {EPOCH_OF_SUBSET_S[subset]} s"
+        note = f"The epochs last {lasting_s} s; {known}. What the file says was taken."
+        hypnogram = replace(hypnogram, notes=(*hypnogram.notes, note))
+    return hypnogram if lasting_s == EPOCH_S else widen_epochs(hypnogram, recording.duration_s)
