@@ -18,8 +18,8 @@ from somnolens.model.adapters import attach_lora, prepare_looker
 from somnolens.model.architecture import build_model, write_model
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import find_montage
+from somnolens.render.pictures import render_epochs
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
 from somnolens.simulate.night import simulate_night, subject_seed
 from somnolens.simulate.subject import draw_subject

@@ -12,8 +12,8 @@ from PIL import Image
 from somnolens.config import RenderSettings, Settings
 from somnolens.dataset.rows import SCHEMA, ShardReport, build_shard, locate_shard, read_night
 from somnolens.read.night import Night
+from somnolens.render.pictures import render_epochs
 from somnolens.render.png import decode_png
-from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
 from tests.small_cohort import N_EPOCHS, STAGES
 

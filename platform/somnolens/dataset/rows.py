@@ -18,8 +18,8 @@ from somnolens.prepare.night import align, prepare_epochs
 from somnolens.provenance import write_bytes
 from somnolens.read.night import Night, read_drawn
 from somnolens.read.scoring import read_hypnogram
+from somnolens.render.pictures import render_epochs
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
 
 SCHEMA = pa.schema(
