@@ -64,7 +64,13 @@ def build_without_ray(nights: Path, folder: Path, settings: Settings) -> Dataset
     return write_manifest(folder, reports, settings, style)
 
 
+def find_shard(folder: Path, night: str) -> Path:
+    """The shard of a night, whatever its split."""
+    (shard,) = folder.glob(f"shards/*/night={night}/part-0.parquet")
+    return shard
+
+
 def read_outputs(folder: Path) -> dict[str, bytes]:
     """Shards and manifest of a dataset folder; what tells the time is left out."""
-    kept = [folder / "dataset.json", *folder.glob("shards/*/*.parquet")]
+    kept = [folder / "dataset.json", *folder.glob("shards/*/*/*.parquet")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}

@@ -11,11 +11,11 @@ import pytest
 
 from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset, open_dataset, read_reports, write_manifest, write_report
-from somnolens.dataset.rows import ShardReport, locate_shard
+from somnolens.dataset.rows import ShardReport
 from somnolens.errors import DatasetError, EmptyCohortError
 from somnolens.read.cohorts import find_nights
 from somnolens.render.style import Style
-from tests.small_cohort import N_EPOCHS, STAGES, build_without_ray, read_outputs, small_settings
+from tests.small_cohort import N_EPOCHS, STAGES, build_without_ray, find_shard, read_outputs, small_settings
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def test_a_manifest_that_is_not_one_is_refused(folder):
 
 
 def test_a_missing_shard_is_refused_by_name(folder):
-    locate_shard(folder, "SIM002").unlink()
+    find_shard(folder, "SIM002").unlink()
     with pytest.raises(DatasetError, match=r"lacks the shards of SIM002. Run jobs/build_dataset.py again"):
         open_dataset(folder)
 
 
 def test_a_night_whose_shard_is_gone_is_built_again(folder, built):
     """What the message above promises."""
-    locate_shard(folder, "SIM002").unlink()
+    find_shard(folder, "SIM002").unlink()
     left = read_reports(folder, built.style.hash, {})
     assert [report.night for report in left] == ["SIM001", "SIM003", "SIM004"]
 

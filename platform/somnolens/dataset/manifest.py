@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.dataset as pads
 
 from somnolens.aasm import STAGES
 from somnolens.config import Settings, resolve_settings
+from somnolens.dataset.card import format_card
 from somnolens.dataset.rows import SCHEMA, ShardReport, locate_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.errors import DatasetError
@@ -21,7 +23,8 @@ from somnolens.provenance import describe_code, fingerprint, write_bytes, write_
 from somnolens.render.png import decode_png
 from somnolens.render.style import Style
 
-MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE, REPORT_FILE = "dataset.json", "nights.csv", "failures.csv", "report.json"
+MANIFEST_FILE, CARD_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "README.md", "nights.csv", "failures.csv"
+REPORT_FILE = "report.json"
 
 _KEYS = ("nights", "subjects", "epochs", "cohorts", "derivations", "fingerprint", "settings")
 """What readers of a manifest rely on."""
@@ -68,7 +71,11 @@ class Dataset:
         return self._read(night, ["image"])["image"].combine_chunks().field("bytes").to_pylist()
 
     def _read(self, night: str, columns: list[str]) -> Any:
-        return pads.dataset(locate_shard(self.folder, night), schema=SCHEMA).to_table(columns=columns)
+        return _read_shard(locate_shard(self.folder, self._splits[night], night), columns)
+
+    @cached_property
+    def _splits(self) -> dict[str, str]:
+        return {row["night"]: row["split"] for row in self.manifest["nights"]}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -86,10 +93,11 @@ def open_dataset(folder: Path) -> Dataset:
             "started again, it goes on where it stopped."
         )
     manifest = _read_manifest(path)
-    missing = [row["night"] for row in manifest["nights"] if not locate_shard(folder, row["night"]).is_file()]
+    rows = manifest["nights"]
+    check_splits(rows)
+    missing = [row["night"] for row in rows if not locate_shard(folder, row["split"], row["night"]).is_file()]
     if missing:
         raise DatasetError(f"{folder} lacks the shards of {', '.join(missing)}. Run jobs/build_dataset.py again.")
-    check_splits(manifest["nights"])
     return Dataset(folder, manifest)
 
 
@@ -115,7 +123,7 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         raise DatasetError(f"Not one of {len(failed)} nights could be used; see {folder / FAILURES_FILE}.{first}")
     rows = [{"night": r.night, "subject": r.subject, "split": r.split} for r in built]
     check_splits(rows)
-    counts = {r.night: count_stages(folder, r.night) for r in built}
+    counts = {r.night: count_stages(locate_shard(folder, r.split, r.night)) for r in built}
     manifest = {
         "cohorts": sorted({r.cohort for r in built}),
         "subjects": {split: sorted({r.subject for r in built if r.split == split}) for split in SPLITS},
@@ -128,14 +136,18 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         "code": describe_code(),
         "nights": rows,
     }
+    write_bytes(folder / CARD_FILE, format_card(manifest).encode())
     write_json(folder / MANIFEST_FILE, manifest)
     return open_dataset(folder)
 
 
-def count_stages(folder: Path, night: str) -> dict[str, int]:
+def count_stages(shard: Path) -> dict[str, int]:
     """Epochs per stage in the shard of a night."""
-    table = pads.dataset(locate_shard(folder, night), schema=SCHEMA).to_table(columns=["stage"])
-    return dict(sorted(Counter(table["stage"].to_pylist()).items()))
+    return dict(sorted(Counter(_read_shard(shard, ["stage"])["stage"].to_pylist()).items()))
+
+
+def _read_shard(shard: Path, columns: list[str]) -> Any:
+    return pads.dataset(shard, schema=SCHEMA).to_table(columns=columns)
 
 
 def _sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
@@ -153,7 +165,7 @@ def _write_table(path: Path, reports: Sequence[ShardReport]) -> None:
 def write_report(folder: Path, report: ShardReport, render_hash: str) -> None:
     """Leave the report of a built night beside its shard, for a run that goes on later."""
     if not report.error:
-        path = locate_shard(folder, report.night).with_name(REPORT_FILE)
+        path = locate_shard(folder, report.split, report.night).with_name(REPORT_FILE)
         write_json(path, {"render_hash": render_hash, "report": report.to_dict()})
 
 
@@ -166,7 +178,7 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
         Where its nights are drawn in another style, or split otherwise.
     """
     reports = []
-    for path in sorted(folder.glob(f"shards/night=*/{REPORT_FILE}")):
+    for path in sorted(folder.glob(f"shards/*/night=*/{REPORT_FILE}"), key=lambda path: path.parent.name):
         left = json.loads(path.read_text())
         report = ShardReport(**left["report"])
         if left["render_hash"] != render_hash or splits.get(report.subject, report.split) != report.split:
@@ -174,7 +186,7 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
                 f"{folder} holds night {report.night} of another run, drawn or split otherwise. "
                 "Name a new folder, or repeat the settings of that run."
             )
-        if locate_shard(folder, report.night).is_file():
+        if locate_shard(folder, report.split, report.night).is_file():
             reports.append(report)
     return reports
 

@@ -1,6 +1,7 @@
 """One night to one Parquet shard: a row per epoch, with its picture."""
 
 import io
+import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ SCHEMA = pa.schema(
         ("quality", pa.list_(pa.string())),
         ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         ("render_hash", pa.string()),
-    ]
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
 )
 """Columns of every shard; `image` is what the Hugging Face `datasets` library shows as a picture."""
 
@@ -61,9 +63,9 @@ class ShardReport:
         return asdict(self)
 
 
-def locate_shard(dataset: Path, night: str) -> Path:
-    """Where the shard of a night lies; Hive style, so that readers find the night by the folder too."""
-    return dataset / "shards" / f"night={night}" / "part-0.parquet"
+def locate_shard(dataset: Path, split: str, night: str) -> Path:
+    """Where the shard of a night lies: a folder for each split, so that other readers find them by a pattern."""
+    return dataset / "shards" / split / f"night={night}" / "part-0.parquet"
 
 
 def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardReport:
@@ -76,7 +78,7 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardR
     about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
     try:
         epochs, hypnogram = read_night(night, style.prepare)
-        write_bytes(locate_shard(dataset, night.night), encode_shard(night, split, style, epochs, hypnogram))
+        write_bytes(locate_shard(dataset, split, night.night), encode_shard(night, split, style, epochs, hypnogram))
     except Exception as error:
         kind, text = describe_error(error)
         return ShardReport(**about, kind=kind, error=text, seconds=_since(started))
