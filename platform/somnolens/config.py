@@ -105,6 +105,7 @@ class DatasetSettings(Section):
     validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
     test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
     split_seed: int = Field(7, ge=0)
+    max_night_s: Positive = Field(600.0, description="a night that takes longer to draw has failed")
     max_failed_share: float = Field(
         0.05, ge=0, le=1, description="more failed nights than this end the job with an error"
     )

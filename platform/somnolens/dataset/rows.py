@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from somnolens.config import PrepareSettings
+from somnolens.dataset.time_limit import limit_time
 from somnolens.epochs import QUALITY, Epochs
 from somnolens.errors import describe_error
 from somnolens.hypnogram import Hypnogram
@@ -68,7 +69,7 @@ def locate_shard(dataset: Path, split: str, night: str) -> Path:
     return dataset / "shards" / split / f"night={night}" / "part-0.parquet"
 
 
-def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardReport:
+def build_shard(night: Night, split: str, style: Style, dataset: Path, max_night_s: float = 600.0) -> ShardReport:
     """Read, prepare, render and write one night, whole or not at all.
 
     Whatever is wrong with the night becomes its report: a bad file neither stops the others nor
@@ -77,8 +78,10 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path) -> ShardR
     started = time.perf_counter()
     about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
     try:
-        epochs, hypnogram = read_night(night, style.prepare)
-        write_bytes(locate_shard(dataset, split, night.night), encode_shard(night, split, style, epochs, hypnogram))
+        with limit_time(max_night_s, f"Night {night.night}"):
+            epochs, hypnogram = read_night(night, style.prepare)
+            content = encode_shard(night, split, style, epochs, hypnogram)
+        write_bytes(locate_shard(dataset, split, night.night), content)
     except Exception as error:
         kind, text = describe_error(error)
         return ShardReport(**about, kind=kind, error=text, seconds=_since(started))
