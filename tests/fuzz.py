@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from somnolens.config import DatasetSettings
 from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.hypnogram import Hypnogram
 from somnolens.read.night import Night
@@ -22,7 +23,7 @@ from tests.small_cohort import find_shard
 
 STAGES = ("W", "W", "N1", "N2", "N2", "N3", "R", "W")
 Change = Callable[[bytes], bytes]
-MAX_NIGHT_S = 20.0
+LIMITS = DatasetSettings(max_night_s=20)
 
 
 @dataclass(frozen=True)
@@ -287,14 +288,14 @@ class Outcome:
 def try_mutants(mutants: list[Mutant], style: Style, folder: Path) -> Iterator[Outcome]:
     """Build the shard of each mutant's night."""
     good = write_good_night(folder)
-    usual = build_shard(_of(good, "annotations"), "train", style, folder / "good").notes
+    usual = build_shard(_of(good, "annotations"), "train", style, folder / "good", LIMITS).notes
     for number, mutant in enumerate(mutants):
         place = folder / f"mutant-{number}"
         place.mkdir()
         paths = good | {mutant.kind: place / good[mutant.kind].name}
         paths[mutant.kind].write_bytes(mutant.change(good[mutant.kind].read_bytes()))
         night = _of(paths, "table" if mutant.kind == "table" else "annotations")
-        report = build_shard(night, "train", style, place, MAX_NIGHT_S)
+        report = build_shard(night, "train", style, place, LIMITS)
         stages = None
         if not report.error:
             stages = tuple(pq.read_table(find_shard(place, "SIM001"), columns=["stage"])["stage"].to_pylist())

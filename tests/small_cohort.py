@@ -59,7 +59,7 @@ def build_without_ray(nights: Path, folder: Path, settings: Settings) -> Dataset
     splits = split_subjects((night.subject for night in found), *shares, settings.dataset.split_seed)
     reports = []
     for night in found:
-        reports.append(replace(build_shard(night, splits[night.subject], style, folder), seconds=0.0))
+        reports.append(replace(build_shard(night, splits[night.subject], style, folder, settings.dataset), seconds=0.0))
         write_report(folder, reports[-1], style.hash)
     return write_manifest(folder, reports, settings, style)
 

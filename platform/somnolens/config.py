@@ -105,6 +105,9 @@ class DatasetSettings(Section):
     validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
     test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
     split_seed: int = Field(7, ge=0)
+    keep_signals: bool = Field(
+        False, description="keep prepared signals beside the pictures, to draw them anew in another style"
+    )
     max_night_s: Positive = Field(600.0, description="a night that takes longer to draw has failed")
     max_failed_share: float = Field(
         0.05, ge=0, le=1, description="more failed nights than this end the job with an error"
@@ -138,6 +141,9 @@ class TrainSettings(Section):
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
+    redraw: bool = Field(
+        False, description="draw the dataset's kept signals in this run's render settings, in place of its pictures"
+    )
     reports_per_pass: Count = Field(1, description="validations, each with a checkpoint")
     hide_share: float = Field(
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"

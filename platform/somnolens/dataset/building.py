@@ -11,7 +11,7 @@ from typing import Any
 
 import ray.data
 
-from somnolens.config import Settings
+from somnolens.config import DatasetSettings, Settings
 from somnolens.dataset.manifest import Dataset, read_reports, write_manifest, write_report
 from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.dataset.splits import split_subjects
@@ -55,7 +55,7 @@ def build_dataset(
         report(old)
     reports = list(done.values())
     for new in _build_shards(
-        [night for night in nights if night.night not in done], splits, style, folder, settings.dataset.max_night_s
+        [night for night in nights if night.night not in done], splits, style, folder, settings.dataset
     ):
         reports.append(new)
         report(new)
@@ -65,7 +65,7 @@ def build_dataset(
 
 
 def _build_shards(
-    nights: Sequence[Night], splits: dict[str, str], style: Style, folder: Path, max_night_s: float
+    nights: Sequence[Night], splits: dict[str, str], style: Style, folder: Path, settings: DatasetSettings
 ) -> Iterator[ShardReport]:
     """Yield a report for each night, in the order they end."""
     if not nights:
@@ -74,7 +74,7 @@ def _build_shards(
 
     def build(row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
-        made = build_shard(night, splits[night.subject], style, folder, max_night_s)
+        made = build_shard(night, splits[night.subject], style, folder, settings)
         write_report(folder, made, style.hash)
         return made.to_dict()
 

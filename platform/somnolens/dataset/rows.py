@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from somnolens.config import PrepareSettings
+from somnolens.config import DatasetSettings, PrepareSettings
 from somnolens.dataset.time_limit import limit_time
 from somnolens.epochs import QUALITY, Epochs
 from somnolens.errors import describe_error
@@ -42,6 +42,9 @@ SCHEMA = pa.schema(
 )
 """Columns of every shard; `image` is what the Hugging Face `datasets` library shows as a picture."""
 
+SIGNAL_FIELDS = (pa.field("signals", pa.binary()), pa.field("uv_per_step", pa.list_(pa.float32())))
+"""Columns of a shard that keeps signals: int16, derivation after derivation, and the microvolts of one step of each."""
+
 ROWS_PER_GROUP = 120
 
 
@@ -69,7 +72,7 @@ def locate_shard(dataset: Path, split: str, night: str) -> Path:
     return dataset / "shards" / split / f"night={night}" / "part-0.parquet"
 
 
-def build_shard(night: Night, split: str, style: Style, dataset: Path, max_night_s: float = 600.0) -> ShardReport:
+def build_shard(night: Night, split: str, style: Style, dataset: Path, settings: DatasetSettings) -> ShardReport:
     """Read, prepare, render and write one night, whole or not at all.
 
     Whatever is wrong with the night becomes its report: a bad file neither stops the others nor
@@ -78,9 +81,9 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path, max_night
     started = time.perf_counter()
     about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
     try:
-        with limit_time(max_night_s, f"Night {night.night}"):
+        with limit_time(settings.max_night_s, f"Night {night.night}"):
             epochs, hypnogram = read_night(night, style.prepare)
-            content = encode_shard(night, split, style, epochs, hypnogram)
+            content = encode_shard(night, split, style, epochs, hypnogram, settings.keep_signals)
         write_bytes(locate_shard(dataset, split, night.night), content)
     except Exception as error:
         kind, text = describe_error(error)
@@ -110,7 +113,9 @@ def read_night(night: Night, settings: PrepareSettings) -> tuple[Epochs, Hypnogr
     return align(epochs, hypnogram)
 
 
-def encode_shard(night: Night, split: str, style: Style, epochs: Epochs, hypnogram: Hypnogram) -> bytes:
+def encode_shard(
+    night: Night, split: str, style: Style, epochs: Epochs, hypnogram: Hypnogram, keep_signals: bool = False
+) -> bytes:
     """Parquet file of a night; equal input gives equal bytes."""
     pictures = render_epochs(epochs, style)
     n = len(epochs)
@@ -131,11 +136,37 @@ def encode_shard(night: Night, split: str, style: Style, epochs: Epochs, hypnogr
         },
         schema=SCHEMA,
     )
+    if keep_signals:
+        for field, values in zip(SIGNAL_FIELDS, _encode_signals(epochs.signals_uv), strict=True):
+            table = table.append_column(field, pa.array(values, field.type))
     sink = io.BytesIO()
     pq.write_table(
         table, sink, row_group_size=ROWS_PER_GROUP, compression={"image.bytes": "none"}, use_dictionary=_repeated()
     )
     return sink.getvalue()
+
+
+def _encode_signals(signals_uv: np.ndarray) -> tuple[list[bytes], list[np.ndarray]]:
+    """Each epoch of each derivation over its own range, in 65,534 steps."""
+    uv_per_step = np.maximum(np.abs(signals_uv).max(axis=2), 1e-3) / np.float32(32_767)
+    steps = np.rint(signals_uv / uv_per_step[:, :, None]).astype("<i2")
+    return [epoch.tobytes() for epoch in steps], list(uv_per_step)
+
+
+def decode_signals(signals: list[bytes], uv_per_step: np.ndarray) -> np.ndarray:
+    """Signals kept in a shard, in microvolts.
+
+    Parameters
+    ----------
+    signals : list of bytes, one per epoch
+    uv_per_step : ndarray, shape (n_epochs, n_derivations)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_epochs, n_derivations, n_samples)
+    """
+    steps = np.stack([np.frombuffer(epoch, dtype="<i2") for epoch in signals]).astype(np.float32)
+    return steps.reshape(*uv_per_step.shape, -1) * uv_per_step[:, :, None].astype(np.float32)
 
 
 def _repeated() -> list[str]:
