@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from somnolens.config import TrainSettings
+from somnolens.config import RenderSettings, TrainSettings
 from somnolens.errors import AdapterError
 from somnolens.model.adapters import (
     CARD_FILE,
@@ -22,6 +22,7 @@ from somnolens.model.adapters import (
     write_adapter,
 )
 from somnolens.model.base import load_model
+from somnolens.render.style import Style
 
 LANGUAGE = {
     f"model.language_model.layers.{layer}.{leaf}"
