@@ -22,8 +22,8 @@ from somnolens.jobs.arguments import run_job
 from somnolens.provenance import write_bytes
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
+from somnolens.render.pictures import render_epochs
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
 
@@ -71,7 +71,7 @@ def _find_runs(is_stage: list[bool]) -> list[tuple[int, int]]:
 def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     """The picture of one epoch, palette indices."""
     epochs, _ = read_night(night, style.prepare)
-    return render_epochs(epochs, style)[epoch]
+    return render_epochs(epochs, style, epoch, epoch + 1)[0]
 
 
 def draw_stages(night: Night) -> dict[str, np.ndarray]:

@@ -40,6 +40,8 @@ def evaluate(adapter: Path, dataset: Path, out: Path, console: Console, split: s
     """Evaluate with a progress bar and write everything to `out`."""
     opened = open_dataset(dataset)
     engine = load_engine(adapter)
+    if opened.style.hash != engine.style.hash and opened.keeps_signals:
+        opened = opened.draw_anew(engine.style.render)
     with progress(console, f"Scoring the {split} nights", len(opened.nights(split))) as advance:
         evaluation = evaluate_adapter(engine, opened, split, lambda night: advance(note=night))
     nights = {night.night: night.agreement.to_dict() for night in evaluation.nights}

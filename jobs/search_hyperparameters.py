@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from somnolens.config import Settings, read_settings
-from somnolens.dataset.manifest import open_dataset
+from somnolens.dataset.manifest import open_training_dataset
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.train_adapter import cache_vision, open_run
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Search the training settings and keep the best adapter."""
     settings = read_settings(config, overrides)
-    open_dataset(dataset)
+    open_training_dataset(dataset, settings)
     open_run(run, resume=False)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
     with cluster(run / LOG_FILE, n_workers + 1) as console:
@@ -56,7 +56,7 @@ def search(dataset: Path, run: Path, settings: Settings, console: Console) -> Se
 
         found = search_hyperparameters(settings, dataset, run, report)
         advance(1)
-    finish_adapter(run / "adapter", open_dataset(dataset))
+    finish_adapter(run / "adapter", open_training_dataset(dataset, settings))
     stopped = [trial.stopped_early for trial in found.trials]
     write_figure(draw_search([trial.kappa for trial in found.trials], stopped), run / "search.png")
     return found

@@ -14,7 +14,7 @@ from ray.train import UserCallback
 from rich.console import Console
 
 from somnolens.config import Settings, read_settings
-from somnolens.dataset.manifest import open_dataset
+from somnolens.dataset.manifest import open_training_dataset
 from somnolens.errors import RunFolderError
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Fine-tune one LoRA adapter on a dataset."""
     settings = read_settings(config, overrides)
-    open_dataset(dataset)
+    open_training_dataset(dataset, settings)
     open_run(run, resume)
     with cluster(run / LOG_FILE, settings.train.n_workers + 1) as console:
         card = train(dataset, run, settings, console)
@@ -47,7 +47,7 @@ def train(dataset: Path, run: Path, settings: Settings, console: Console) -> Ada
     cache_vision(dataset, run, settings, console)
     with console.status("Training; figures of each validation are in the log"):
         adapter, _ = train_adapter(settings, dataset, run, [PrintReports()])
-    return finish_adapter(adapter, open_dataset(dataset))
+    return finish_adapter(adapter, open_training_dataset(dataset, settings))
 
 
 def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console) -> None:
@@ -60,7 +60,7 @@ def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console)
             advance((done - seen) / total, note=f"{done} of {total} pictures")
             seen = done
 
-        cache_features(settings, open_dataset(dataset), run / "cache", report)
+        cache_features(settings, open_training_dataset(dataset, settings), run / "cache", report)
 
 
 def open_run(run: Path, resume: bool) -> None:

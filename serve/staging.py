@@ -4,7 +4,7 @@ The same functions as in training and batch scoring. Knows nothing of HTTP and n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +17,15 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import Montage
 from somnolens.recording import Recording
-from somnolens.render.raster import render_epochs
+from somnolens.render.pictures import render_epochs
+from somnolens.render.style import Style
 from somnolens.score.engine import NightReader
 from somnolens.score.night import ScoredNight, finish_night, read_epochs
 
 Look = Callable[[np.ndarray], Awaitable[np.ndarray]]
+
+Stretch = tuple[Epochs, int, int]
+"""Epochs, the first and the one after the last that are meant; a style may show their neighbours."""
 
 
 class Stager:
@@ -54,7 +58,7 @@ class Stager:
         """Stage a file; errors are those of `score_recording`."""
         async with self._nights:
             epochs, start = await asyncio.to_thread(read_epochs, path, self.reader.style)
-            alone = await self._look_at_all(epochs)
+            alone = await self._look_at_all([epochs])
             return await asyncio.to_thread(finish_night, epochs, self.reader, alone, start)
 
     async def stage_signals(self, recordings: Sequence[Recording], montage: Montage) -> ScoredNight:
@@ -62,12 +66,12 @@ class Stager:
         n_epochs = sum(one.duration_s for one in recordings) / EPOCH_S
         async with self._nights if n_epochs > self._chunk_size else nullcontext():
             parts = await asyncio.to_thread(self._prepare, recordings, montage)
-            alone = await self._look_at_all(join_epochs(parts))
+            alone = await self._look_at_all(parts)
             return await asyncio.to_thread(self._finish, parts, alone)
 
     async def try_look(self) -> None:
         """Have one empty picture looked at."""
-        await self._look(self.reader.style.background[None])
+        await self._look(np.zeros((1, *self.reader.style.shape_px), dtype=np.uint8))
 
     def _prepare(self, recordings: Sequence[Recording], montage: Montage) -> list[Epochs]:
         settings = self.reader.style.prepare
@@ -78,27 +82,42 @@ class Stager:
         shares = np.split(alone, ends[:-1])
         return join_nights([finish_night(part, self.reader, its) for part, its in zip(parts, shares, strict=True)])
 
-    async def _look_at_all(self, epochs: Epochs) -> np.ndarray:
-        """Probabilities of each picture by itself, shape (n_epochs, 5)."""
+    async def _look_at_all(self, parts: Sequence[Epochs]) -> np.ndarray:
+        """Probabilities of each picture by itself, shape (n_epochs of all parts, 5)."""
         room = asyncio.Semaphore(self._chunks_at_once)
 
-        async def look_at(first: int) -> np.ndarray:
+        async def look_at(chunk: list[Stretch]) -> np.ndarray:
             async with room:
-                chunk = _slice(epochs, first, first + self._chunk_size)
-                return await self._look(await asyncio.to_thread(render_epochs, chunk, self.reader.style))
+                return await self._look(await asyncio.to_thread(_draw, chunk, self.reader.style))
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                chunks = [tasks.create_task(look_at(first)) for first in range(0, len(epochs), self._chunk_size)]
+                chunks = [tasks.create_task(look_at(chunk)) for chunk in cut_chunks(parts, self._chunk_size)]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return np.concatenate([chunk.result() for chunk in chunks])
 
 
-def join_epochs(parts: Sequence[Epochs]) -> Epochs:
-    """Epochs that were prepared apart, of one montage, to be drawn together."""
-    signals_uv = np.concatenate([part.signals_uv for part in parts])
-    return replace(parts[0], signals_uv=signals_uv, quality=np.concatenate([part.quality for part in parts]))
+def cut_chunks(parts: Sequence[Epochs], size: int) -> Iterator[list[Stretch]]:
+    """Chunks of so many epochs, the last perhaps of fewer, across parts that were prepared apart."""
+    chunk: list[Stretch] = []
+    room = size
+    for part in parts:
+        first = 0
+        while first < len(part):
+            last = min(first + room, len(part))
+            chunk.append((part, first, last))
+            room -= last - first
+            first = last
+            if not room:
+                yield chunk
+                chunk, room = [], size
+    if chunk:
+        yield chunk
+
+
+def _draw(chunk: list[Stretch], style: Style) -> np.ndarray:
+    return np.concatenate([render_epochs(part, style, first, last) for part, first, last in chunk])
 
 
 def join_nights(nights: Sequence[ScoredNight]) -> ScoredNight:
@@ -114,7 +133,3 @@ def join_nights(nights: Sequence[ScoredNight]) -> ScoredNight:
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
     return replace(first, hypnogram=hypnogram, quality=np.concatenate([night.quality for night in nights]))
-
-
-def _slice(epochs: Epochs, first: int, last: int) -> Epochs:
-    return replace(epochs, signals_uv=epochs.signals_uv[first:last], quality=epochs.quality[first:last])

@@ -59,12 +59,18 @@ def build_without_ray(nights: Path, folder: Path, settings: Settings) -> Dataset
     splits = split_subjects((night.subject for night in found), *shares, settings.dataset.split_seed)
     reports = []
     for night in found:
-        reports.append(replace(build_shard(night, splits[night.subject], style, folder), seconds=0.0))
+        reports.append(replace(build_shard(night, splits[night.subject], style, folder, settings.dataset), seconds=0.0))
         write_report(folder, reports[-1], style.hash)
     return write_manifest(folder, reports, settings, style)
 
 
+def find_shard(folder: Path, night: str) -> Path:
+    """The shard of a night, whatever its split."""
+    (shard,) = folder.glob(f"shards/*/night={night}/part-0.parquet")
+    return shard
+
+
 def read_outputs(folder: Path) -> dict[str, bytes]:
     """Shards and manifest of a dataset folder; what tells the time is left out."""
-    kept = [folder / "dataset.json", *folder.glob("shards/*/*.parquet")]
+    kept = [folder / "dataset.json", *folder.glob("shards/*/*/*.parquet")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}

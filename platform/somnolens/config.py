@@ -56,6 +56,9 @@ STYLE_PRESETS: dict[str, dict[str, Any]] = {
         "emg_uv_per_px": 0.75,
         "stroke_px": 1.0,
     },
+    "strip-1344": {"width_px": 1344, "stroke_px": 1.0},
+    "three-1344": {"width_px": 1344, "epochs_shown": 3},
+    "spectrum-448": {"height_px": 256, "spectrum_px": 32},
     "paper-336": {"width_px": 336, "height_px": 336, "amplitude": "min-max", "stroke_px": 1.0, "grid": False},
 }
 """What each named picture style changes of the default."""
@@ -79,6 +82,9 @@ class RenderSettings(Section):
     emg_uv_per_px: Positive = 1.5
     stroke_px: float = Field(0.5, ge=0.1, le=8, description="thin enough that fast waves shade, not fill")
     grid: bool = Field(True, description="a line each second, a stronger one each 5 s")
+    ink: Literal["colour", "monochrome"] = Field("colour", description="a colour for each derivation, or black for all")
+    epochs_shown: Literal[1, 3] = Field(1, description="3: the epoch between the one before and the one after")
+    spectrum_px: int = Field(0, ge=0, le=512, description="height of a spectrogram under the traces; 0 for none")
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +96,15 @@ class RenderSettings(Section):
             raise ValueError(f"no style is called {name!r}; there are {', '.join(STYLE_PRESETS)}")
         return STYLE_PRESETS[name] | values
 
+    @model_validator(mode="after")
+    def _divide_evenly(self) -> "RenderSettings":
+        if self.width_px % self.epochs_shown:
+            raise ValueError(
+                f"render.width_px = {self.width_px} cannot be shared by render.epochs_shown = {self.epochs_shown} "
+                "epochs; choose a multiple"
+            )
+        return self
+
 
 class DatasetSettings(Section):
     """Shards and splits."""
@@ -98,6 +113,10 @@ class DatasetSettings(Section):
     validation_share: float = Field(0.17, ge=0, lt=1, description="of the subjects")
     test_share: float = Field(0.25, ge=0, lt=1, description="of the subjects")
     split_seed: int = Field(7, ge=0)
+    keep_signals: bool = Field(
+        False, description="keep prepared signals beside the pictures, to draw them anew in another style"
+    )
+    max_night_s: Positive = Field(600.0, description="a night that takes longer to draw has failed")
     max_failed_share: float = Field(
         0.05, ge=0, le=1, description="more failed nights than this end the job with an error"
     )
@@ -130,6 +149,9 @@ class TrainSettings(Section):
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
+    redraw: bool = Field(
+        False, description="draw the dataset's kept signals in this run's render settings, in place of its pictures"
+    )
     reports_per_pass: Count = Field(1, description="validations, each with a checkpoint")
     hide_share: float = Field(
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"

@@ -32,6 +32,10 @@ class MismatchedHypnogramError(SomnolensError):
     """Signal and scoring do not belong to the same stretch of time."""
 
 
+class TimeLimitError(SomnolensError):
+    """A night took longer than it may."""
+
+
 class EmptyCohortError(SomnolensError):
     """The folder holds no night."""
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from somnolens.config import PrepareSettings, RenderSettings, SimulateSettings
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import find_montage
+from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_signals
 from somnolens.render.style import Style
 from somnolens.simulate.night import simulate_night, subject_seed
 from somnolens.simulate.subject import draw_subject

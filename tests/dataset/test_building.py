@@ -10,10 +10,9 @@ import pytest
 from somnolens.config import Settings
 from somnolens.dataset.building import build_dataset
 from somnolens.dataset.manifest import Dataset
-from somnolens.dataset.rows import locate_shard
 from somnolens.errors import DatasetError
 from somnolens.read.cohorts import find_nights
-from tests.small_cohort import build_without_ray, read_outputs, small_settings
+from tests.small_cohort import build_without_ray, find_shard, read_outputs, small_settings
 
 pytestmark = pytest.mark.ray
 
@@ -58,11 +57,11 @@ def test_the_order_of_the_nights_does_not_change_the_output(built, nights, tmp_p
 def test_a_run_that_goes_on_redoes_only_what_is_not_there(built, nights, tmp_path):
     folder = shutil.copytree(built.folder, tmp_path / "dataset")
     (folder / "dataset.json").unlink()
-    shutil.rmtree(locate_shard(folder, "SIM002").parent)
-    kept = {name: os.stat(locate_shard(folder, name)) for name in ("SIM001", "SIM003")}
+    shutil.rmtree(find_shard(folder, "SIM002").parent)
+    kept = {name: os.stat(find_shard(folder, name)) for name in ("SIM001", "SIM003")}
     build(nights, folder)
     for name, before in kept.items():
-        after = os.stat(locate_shard(folder, name))
+        after = os.stat(find_shard(folder, name))
         assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert read_outputs(folder) == read_outputs(built.folder)
 
@@ -71,7 +70,7 @@ def test_too_many_failures_end_the_job_and_keep_the_shards(ray_cluster, nights, 
     with pytest.raises(DatasetError) as caught:
         build(nights, tmp_path, small_settings("embedded"))
     assert str(caught.value).startswith("1 of 4 nights failed, more than the 5% allowed.")
-    assert locate_shard(tmp_path, "SIM001").is_file()
+    assert find_shard(tmp_path, "SIM001").is_file()
 
 
 def test_a_night_that_was_mended_joins_the_others(ray_cluster, built, nights, small_nights, tmp_path):

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from somnolens.config import Settings
+from somnolens.config import RenderSettings, Settings
 from somnolens.dataset.manifest import Dataset, open_dataset, read_reports, write_manifest, write_report
-from somnolens.dataset.rows import ShardReport, locate_shard
+from somnolens.dataset.rows import ShardReport
 from somnolens.errors import DatasetError, EmptyCohortError
 from somnolens.read.cohorts import find_nights
+from somnolens.render.png import decode_png
 from somnolens.render.style import Style
-from tests.small_cohort import N_EPOCHS, STAGES, build_without_ray, read_outputs, small_settings
+from tests.small_cohort import N_EPOCHS, STAGES, build_without_ray, find_shard, read_outputs, small_settings
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +89,14 @@ def test_a_manifest_that_is_not_one_is_refused(folder):
 
 
 def test_a_missing_shard_is_refused_by_name(folder):
-    locate_shard(folder, "SIM002").unlink()
+    find_shard(folder, "SIM002").unlink()
     with pytest.raises(DatasetError, match=r"lacks the shards of SIM002. Run jobs/build_dataset.py again"):
         open_dataset(folder)
 
 
 def test_a_night_whose_shard_is_gone_is_built_again(folder, built):
     """What the message above promises."""
-    locate_shard(folder, "SIM002").unlink()
+    find_shard(folder, "SIM002").unlink()
     left = read_reports(folder, built.style.hash, {})
     assert [report.night for report in left] == ["SIM001", "SIM003", "SIM004"]
 
@@ -159,3 +160,32 @@ def test_a_night_twice_is_refused(folder, built):
 def test_an_empty_folder_is_no_cohort(tmp_path):
     with pytest.raises(EmptyCohortError, match="holds no"):
         find_nights(tmp_path, "simulated")
+
+
+@pytest.fixture(scope="module")
+def keeping(small_nights, tmp_path_factory) -> Dataset:
+    """A dataset that keeps its signals."""
+    settings = small_settings("embedded", "dataset.keep_signals=true")
+    return build_without_ray(small_nights, tmp_path_factory.mktemp("keeping"), settings)
+
+
+def test_kept_signals_draw_the_pictures_that_lie_beside_them(keeping):
+    anew = keeping.draw_anew(keeping.style.render)
+    night = keeping.nights("train")[0]
+    drawn, kept = anew.read_pictures(night), keeping.read_pictures(night)
+    assert (drawn != kept).mean() < 1e-3
+    assert anew.style.hash == keeping.style.hash
+
+
+def test_kept_signals_are_drawn_in_another_style(keeping):
+    wide = keeping.draw_anew(RenderSettings(preset="wide-896"))
+    night = keeping.nights("train")[0]
+    assert wide.read_pictures(night).shape == (N_EPOCHS, 448, 896)
+    assert decode_png(wide.read_images(night)[0]).shape == (448, 896)
+    assert wide.style.hash != keeping.style.hash
+    assert list(wide.read_stages(night)) == list(keeping.read_stages(night))
+
+
+def test_without_kept_signals_nothing_is_drawn_anew(built):
+    with pytest.raises(DatasetError, match=r"keeps no signals to draw anew. Build it with --set dataset.keep_signals"):
+        built.draw_anew(RenderSettings())

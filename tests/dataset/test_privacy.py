@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from somnolens.cli import app
+from somnolens.config import DatasetSettings
 from somnolens.dataset.rows import build_shard
 from somnolens.errors import SomnolensError
 from somnolens.read.cohorts import find_nights
@@ -113,7 +114,9 @@ def test_nobody_is_named_in_a_report(identified, tmp_path):
     settings = small_settings("embedded")
     style = Style(settings.render, settings.prepare)
     for night in find_nights(identified):
-        assert_nobody_is_named(tmp_path / "out", str(build_shard(night, "train", style, tmp_path / "out")))
+        assert_nobody_is_named(
+            tmp_path / "out", str(build_shard(night, "train", style, tmp_path / "out", DatasetSettings()))
+        )
 
 
 def test_nobody_is_named_in_a_scored_night(identified, adapter_folder, tmp_path, caplog, capfd):

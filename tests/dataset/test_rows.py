@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from somnolens.config import RenderSettings, Settings
-from somnolens.dataset.rows import SCHEMA, ShardReport, build_shard, locate_shard, read_night
+from somnolens.config import DatasetSettings, RenderSettings, Settings
+from somnolens.dataset.rows import SCHEMA, ShardReport, build_shard, read_night
 from somnolens.read.night import Night, Scoring
+from somnolens.render.pictures import render_epochs
 from somnolens.render.png import decode_png
-from somnolens.render.raster import render_epochs
 from somnolens.render.style import Style
-from tests.small_cohort import N_EPOCHS, STAGES
+from tests.small_cohort import N_EPOCHS, STAGES, find_shard
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def night(small_nights) -> Night:
 
 
 def read_shard(folder: Path):
-    return pq.read_table(locate_shard(folder, "SIM001"), partitioning=None)
+    return pq.read_table(find_shard(folder, "SIM001"), partitioning=None)
 
 
 def test_a_shard_has_the_columns_and_types_of_the_schema(night, style, tmp_path):
-    report = build_shard(night, "train", style, tmp_path)
+    report = build_shard(night, "train", style, tmp_path, DatasetSettings())
     table = read_shard(tmp_path)
     assert table.schema.remove_metadata().equals(SCHEMA)
     assert (report.n_epochs, report.n_unscored, report.error) == (N_EPOCHS, 1, "")
@@ -49,7 +49,7 @@ def test_a_shard_has_the_columns_and_types_of_the_schema(night, style, tmp_path)
 
 
 def test_rows_are_the_epochs_in_order_with_the_stages_of_the_scoring(night, style, tmp_path):
-    build_shard(night, "train", style, tmp_path)
+    build_shard(night, "train", style, tmp_path, DatasetSettings())
     table = read_shard(tmp_path)
     assert table["epoch"].to_pylist() == list(range(N_EPOCHS))
     assert table["onset_s"].to_pylist() == [30.0 * epoch for epoch in range(N_EPOCHS)]
@@ -57,7 +57,7 @@ def test_rows_are_the_epochs_in_order_with_the_stages_of_the_scoring(night, styl
 
 
 def test_the_pictures_of_a_shard_are_those_that_scoring_draws(night, style, tmp_path):
-    build_shard(night, "train", style, tmp_path)
+    build_shard(night, "train", style, tmp_path, DatasetSettings())
     images = read_shard(tmp_path)["image"].to_pylist()
     drawn = render_epochs(read_night(night, style.prepare)[0], style)
     np.testing.assert_array_equal(np.stack([decode_png(image["bytes"]) for image in images]), drawn)
@@ -65,7 +65,7 @@ def test_the_pictures_of_a_shard_are_those_that_scoring_draws(night, style, tmp_
 
 
 def test_another_reader_sees_the_picture_in_its_colours(night, style, tmp_path):
-    build_shard(night, "train", style, tmp_path)
+    build_shard(night, "train", style, tmp_path, DatasetSettings())
     content = read_shard(tmp_path)["image"][0].as_py()["bytes"]
     with Image.open(io.BytesIO(content)) as picture:
         colours = np.asarray(picture.convert("RGB"))
@@ -74,22 +74,22 @@ def test_another_reader_sees_the_picture_in_its_colours(night, style, tmp_path):
 
 def test_built_twice_a_shard_has_the_same_bytes(night, style, tmp_path):
     for name in ("one", "two"):
-        build_shard(night, "train", style, tmp_path / name)
-    one, two = (locate_shard(tmp_path / name, "SIM001").read_bytes() for name in ("one", "two"))
+        build_shard(night, "train", style, tmp_path / name, DatasetSettings())
+    one, two = (find_shard(tmp_path / name, "SIM001").read_bytes() for name in ("one", "two"))
     assert one == two
 
 
 def test_another_style_is_another_shard(night, style, tmp_path):
     other = Style(RenderSettings(preset="paper-336"), Settings().prepare)
     for name, drawn in (("one", style), ("two", other)):
-        build_shard(night, "train", drawn, tmp_path / name)
+        build_shard(night, "train", drawn, tmp_path / name, DatasetSettings())
     one, two = (read_shard(tmp_path / name) for name in ("one", "two"))
     assert set(one["render_hash"].to_pylist()).isdisjoint(two["render_hash"].to_pylist())
     assert decode_png(two["image"][0].as_py()["bytes"]).shape == (336, 336)
 
 
 def test_a_night_nobody_scored_is_drawn_as_unscored(night, style, tmp_path):
-    report = build_shard(replace(night, scorings=()), "test", style, tmp_path)
+    report = build_shard(replace(night, scorings=()), "test", style, tmp_path, DatasetSettings())
     assert (report.n_epochs, report.n_unscored) == (N_EPOCHS, N_EPOCHS)
     table = read_shard(tmp_path)
     assert set(table["stage"].to_pylist()) == {"UNSCORED"}
@@ -97,8 +97,8 @@ def test_a_night_nobody_scored_is_drawn_as_unscored(night, style, tmp_path):
 
 
 def fail(night: Night, style: Style, folder: Path) -> ShardReport:
-    report = build_shard(night, "train", style, folder)
-    assert not locate_shard(folder, night.night).exists()
+    report = build_shard(night, "train", style, folder, DatasetSettings())
+    assert not list(folder.rglob("*.parquet"))
     assert report.n_epochs == 0
     return report
 

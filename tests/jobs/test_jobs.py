@@ -21,9 +21,17 @@ def set_all(*settings: str) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
+PATIENT = b"KowalczykCode F 02-MAY-1951 Anna_Kowalczyk"
+
+
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory) -> Path:
-    return write_small_cohort(tmp_path_factory.mktemp("cohort") / "nights", 5)
+    """Nights whose headers name a person."""
+    folder = write_small_cohort(tmp_path_factory.mktemp("cohort") / "nights", 5)
+    for path in folder.glob("*.edf"):
+        content = path.read_bytes()
+        path.write_bytes(content[:8] + PATIENT.ljust(80) + content[88:])
+    return folder
 
 
 def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, adapter_folder, tmp_path):
@@ -48,6 +56,9 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     again = run_on_head(sys.executable, "jobs/train_adapter.py", dataset, run, *settings)
     assert again.returncode == 1
     assert again.stderr.startswith(f"RunFolder: The run folder {run} exists.")
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "ray.log" for path in written)
+    assert [path for path in written if b"Kowalczyk" in path.read_bytes()] == []
 
 
 def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, adapter_folder, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from somnolens.config import TrainSettings
+from somnolens.config import RenderSettings, TrainSettings
 from somnolens.errors import AdapterError
 from somnolens.model.adapters import (
     CARD_FILE,
@@ -22,6 +22,7 @@ from somnolens.model.adapters import (
     write_adapter,
 )
 from somnolens.model.base import load_model
+from somnolens.render.style import Style
 
 LANGUAGE = {
     f"model.language_model.layers.{layer}.{leaf}"
@@ -159,3 +160,9 @@ def test_an_adapter_on_another_base_model_is_refused(adapter, base_folder, tmp_p
     with pytest.raises(AdapterError, match="those at hand are"):
         load_adapter(folder)
     shutil.rmtree(folder)
+
+
+def test_an_adapter_remembers_the_style_of_its_pictures_and_not_of_the_command_line(settings):
+    wide = Style(RenderSettings(preset="wide-896"), settings.prepare)
+    card = make_card(settings, wide, {"cohorts": ["simulated"]})
+    assert card.style.hash == card.render_hash == wide.hash

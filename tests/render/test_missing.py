@@ -5,7 +5,7 @@ import pytest
 
 from somnolens.config import PrepareSettings, RenderSettings
 from somnolens.render.missing import hide_derivations, mark_missing
-from somnolens.render.raster import render_signals
+from somnolens.render.pictures import render_signals
 from somnolens.render.style import EMPTY, FIRST_INK, Style
 
 STYLE = Style(RenderSettings(), PrepareSettings())

@@ -7,8 +7,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
+from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_signals
 from somnolens.render.style import EMPTY, FIRST_INK, LEVELS, Style
 
 ALL = np.ones(6, dtype=bool)
@@ -152,7 +152,7 @@ def test_bands_fill_the_picture_without_gap_or_overlap():
         style = make_style(preset=preset)
         ends = [top + height for top, height in style.bands_px]
         assert [top for top, _ in style.bands_px] == [0, *ends[:-1]]
-        assert ends[-1] == style.render.height_px
+        assert (ends[-1], style.render.spectrum_px) == style.spectrum_rows
 
 
 def test_one_epoch_is_drawn_alike_alone_and_in_a_night():

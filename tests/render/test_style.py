@@ -42,5 +42,5 @@ def test_shades_run_from_paper_to_full_ink():
 
 
 def test_too_many_derivations_for_the_height_are_refused():
-    with pytest.raises(SettingsError, match="do not fit into a picture of 64 px"):
+    with pytest.raises(SettingsError, match="do not fit into 64 px of a picture"):
         _ = Style(RenderSettings(height_px=64), PrepareSettings()).bands_px

@@ -9,7 +9,7 @@ from somnolens.read.montage import find_montage
 from somnolens.recording import Recording, Signal
 from somnolens.score.engine import load_reader
 from somnolens.serve.problems import BusyError
-from somnolens.serve.staging import Stager
+from somnolens.serve.staging import Stager, cut_chunks
 
 
 class SlowEye:
@@ -78,3 +78,13 @@ def test_an_error_of_a_scorer_comes_out_as_it_is(reader):
     (recording,) = make_recordings(1, 5)
     with pytest.raises(BusyError, match="Every scorer is taken"):
         asyncio.run(stager.stage_signals([recording], find_montage(recording)))
+
+
+def test_chunks_run_across_parts_and_leave_nothing_out():
+    parts = [range(3), range(1), range(5)]
+    chunks = list(cut_chunks(parts, size=4))
+    assert [[(part[first], last - first) for part, first, last in chunk] for chunk in chunks] == [
+        [(0, 3), (0, 1)],
+        [(0, 4)],
+        [(4, 1)],
+    ]

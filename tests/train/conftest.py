@@ -12,8 +12,8 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import attach_lora, prepare_looker
 from somnolens.model.architecture import build_model, write_model
 from somnolens.model.base import Looker
+from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
-from somnolens.render.raster import render_signals
 from somnolens.render.style import Style
 from somnolens.train.rows import Rows
 from tests.small_cohort import build_without_ray, small_settings, write_small_cohort

@@ -5,13 +5,13 @@ all, and hands back one report; so a run that was stopped goes on with the night
 there yet, and the output does not depend on the number of workers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray.data
 
-from somnolens.config import Settings
+from somnolens.config import DatasetSettings, Settings
 from somnolens.dataset.manifest import Dataset, read_reports, write_manifest, write_report
 from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.dataset.splits import split_subjects
@@ -54,7 +54,9 @@ def build_dataset(
     for old in done.values():
         report(old)
     reports = list(done.values())
-    for new in _build_shards([night for night in nights if night.night not in done], splits, style, folder):
+    for new in _build_shards(
+        [night for night in nights if night.night not in done], splits, style, folder, settings.dataset
+    ):
         reports.append(new)
         report(new)
     dataset = write_manifest(folder, reports, settings, style)
@@ -62,7 +64,9 @@ def build_dataset(
     return dataset
 
 
-def _build_shards(nights: Sequence[Night], splits: dict[str, str], style: Style, folder: Path) -> Any:
+def _build_shards(
+    nights: Sequence[Night], splits: dict[str, str], style: Style, folder: Path, settings: DatasetSettings
+) -> Iterator[ShardReport]:
     """Yield a report for each night, in the order they end."""
     if not nights:
         return
@@ -70,7 +74,7 @@ def _build_shards(nights: Sequence[Night], splits: dict[str, str], style: Style,
 
     def build(row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
-        made = build_shard(night, splits[night.subject], style, folder)
+        made = build_shard(night, splits[night.subject], style, folder, settings)
         write_report(folder, made, style.hash)
         return made.to_dict()
 

@@ -5,23 +5,28 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as pads
 
 from somnolens.aasm import STAGES
-from somnolens.config import Settings, resolve_settings
-from somnolens.dataset.rows import SCHEMA, ShardReport, locate_shard
+from somnolens.config import RenderSettings, Settings, resolve_settings
+from somnolens.dataset.card import format_card
+from somnolens.dataset.rows import SCHEMA, SIGNAL_FIELDS, ShardReport, decode_signals, locate_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.errors import DatasetError
 from somnolens.provenance import describe_code, fingerprint, write_bytes, write_json
-from somnolens.render.png import decode_png
+from somnolens.render.pictures import render_signals
+from somnolens.render.png import decode_png, encode_png
 from somnolens.render.style import Style
 
-MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE, REPORT_FILE = "dataset.json", "nights.csv", "failures.csv", "report.json"
+MANIFEST_FILE, CARD_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "README.md", "nights.csv", "failures.csv"
+REPORT_FILE = "report.json"
 
 _KEYS = ("nights", "subjects", "epochs", "cohorts", "derivations", "fingerprint", "settings")
 """What readers of a manifest rely on."""
@@ -36,15 +41,37 @@ class Dataset:
     folder : Path
     manifest : dict
         Contents of `dataset.json`.
+    drawn_anew : RenderSettings or None
+        See `draw_anew`; None for the pictures as they lie there.
     """
 
     folder: Path
     manifest: dict[str, Any]
+    drawn_anew: RenderSettings | None = None
 
-    @property
+    @cached_property
     def style(self) -> Style:
         settings = resolve_settings(self.manifest["settings"], str(self.folder))
-        return Style(settings.render, settings.prepare, tuple(self.manifest["derivations"]))
+        return Style(self.drawn_anew or settings.render, settings.prepare, tuple(self.manifest["derivations"]))
+
+    @property
+    def keeps_signals(self) -> bool:
+        return self.manifest["settings"]["dataset"]["keep_signals"]
+
+    def draw_anew(self, render: RenderSettings) -> "Dataset":
+        """The same epochs in another style, drawn from the signals that the dataset keeps.
+
+        Raises
+        ------
+        DatasetError
+            Where it keeps none.
+        """
+        if not self.keeps_signals:
+            raise DatasetError(
+                f"{self.folder} keeps no signals to draw anew. Build it with --set dataset.keep_signals=true, "
+                "or take its pictures as they are."
+            )
+        return replace(self, drawn_anew=render)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -60,15 +87,29 @@ class Dataset:
 
     def read_pictures(self, night: str) -> np.ndarray:
         """Pictures of a night, uint8 palette indices, shape (n_epochs, height_px, width_px)."""
-        column = self._read(night, ["image"])["image"].combine_chunks().field("bytes")
-        return np.stack([decode_png(content.as_py()) for content in column])
+        if self.drawn_anew:
+            return render_signals(*self.read_signals(night), self.style)
+        return np.stack([decode_png(content) for content in self.read_images(night)])
 
     def read_images(self, night: str) -> list[bytes]:
         """PNG bytes of a night's pictures."""
+        if self.drawn_anew:
+            return [encode_png(picture, self.style.palette) for picture in self.read_pictures(night)]
         return self._read(night, ["image"])["image"].combine_chunks().field("bytes").to_pylist()
 
+    def read_signals(self, night: str) -> tuple[np.ndarray, np.ndarray]:
+        """Kept signals in microvolts, float32, shape (n_epochs, n_derivations, n_samples), and which are present."""
+        table = self._read(night, ["signals", "uv_per_step", "quality"])
+        uv_per_step = np.array(table["uv_per_step"].to_pylist(), dtype=np.float32)
+        present = np.array([quality != "missing" for quality in table["quality"][0].as_py()])
+        return decode_signals(table["signals"].to_pylist(), uv_per_step), present
+
     def _read(self, night: str, columns: list[str]) -> Any:
-        return pads.dataset(locate_shard(self.folder, night), schema=SCHEMA).to_table(columns=columns)
+        return _read_shard(locate_shard(self.folder, self._splits[night], night), columns)
+
+    @cached_property
+    def _splits(self) -> dict[str, str]:
+        return {row["night"]: row["split"] for row in self.manifest["nights"]}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -86,11 +127,18 @@ def open_dataset(folder: Path) -> Dataset:
             "started again, it goes on where it stopped."
         )
     manifest = _read_manifest(path)
-    missing = [row["night"] for row in manifest["nights"] if not locate_shard(folder, row["night"]).is_file()]
+    rows = manifest["nights"]
+    check_splits(rows)
+    missing = [row["night"] for row in rows if not locate_shard(folder, row["split"], row["night"]).is_file()]
     if missing:
         raise DatasetError(f"{folder} lacks the shards of {', '.join(missing)}. Run jobs/build_dataset.py again.")
-    check_splits(manifest["nights"])
     return Dataset(folder, manifest)
+
+
+def open_training_dataset(folder: Path, settings: Settings) -> Dataset:
+    """Open a dataset folder as a training run sees it: drawn anew where `train.redraw` says so."""
+    dataset = open_dataset(folder)
+    return dataset.draw_anew(settings.render) if settings.train.redraw else dataset
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -115,7 +163,7 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         raise DatasetError(f"Not one of {len(failed)} nights could be used; see {folder / FAILURES_FILE}.{first}")
     rows = [{"night": r.night, "subject": r.subject, "split": r.split} for r in built]
     check_splits(rows)
-    counts = {r.night: count_stages(folder, r.night) for r in built}
+    counts = {r.night: count_stages(locate_shard(folder, r.split, r.night)) for r in built}
     manifest = {
         "cohorts": sorted({r.cohort for r in built}),
         "subjects": {split: sorted({r.subject for r in built if r.split == split}) for split in SPLITS},
@@ -128,14 +176,18 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         "code": describe_code(),
         "nights": rows,
     }
+    write_bytes(folder / CARD_FILE, format_card(manifest).encode())
     write_json(folder / MANIFEST_FILE, manifest)
     return open_dataset(folder)
 
 
-def count_stages(folder: Path, night: str) -> dict[str, int]:
+def count_stages(shard: Path) -> dict[str, int]:
     """Epochs per stage in the shard of a night."""
-    table = pads.dataset(locate_shard(folder, night), schema=SCHEMA).to_table(columns=["stage"])
-    return dict(sorted(Counter(table["stage"].to_pylist()).items()))
+    return dict(sorted(Counter(_read_shard(shard, ["stage"])["stage"].to_pylist()).items()))
+
+
+def _read_shard(shard: Path, columns: list[str]) -> Any:
+    return pads.dataset(shard, schema=pa.unify_schemas([SCHEMA, pa.schema(SIGNAL_FIELDS)])).to_table(columns=columns)
 
 
 def _sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
@@ -153,7 +205,7 @@ def _write_table(path: Path, reports: Sequence[ShardReport]) -> None:
 def write_report(folder: Path, report: ShardReport, render_hash: str) -> None:
     """Leave the report of a built night beside its shard, for a run that goes on later."""
     if not report.error:
-        path = locate_shard(folder, report.night).with_name(REPORT_FILE)
+        path = locate_shard(folder, report.split, report.night).with_name(REPORT_FILE)
         write_json(path, {"render_hash": render_hash, "report": report.to_dict()})
 
 
@@ -166,7 +218,7 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
         Where its nights are drawn in another style, or split otherwise.
     """
     reports = []
-    for path in sorted(folder.glob(f"shards/night=*/{REPORT_FILE}")):
+    for path in sorted(folder.glob(f"shards/*/night=*/{REPORT_FILE}"), key=lambda path: path.parent.name):
         left = json.loads(path.read_text())
         report = ShardReport(**left["report"])
         if left["render_hash"] != render_hash or splits.get(report.subject, report.split) != report.split:
@@ -174,7 +226,7 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
                 f"{folder} holds night {report.night} of another run, drawn or split otherwise. "
                 "Name a new folder, or repeat the settings of that run."
             )
-        if locate_shard(folder, report.night).is_file():
+        if locate_shard(folder, report.split, report.night).is_file():
             reports.append(report)
     return reports
 

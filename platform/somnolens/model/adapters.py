@@ -105,9 +105,10 @@ def prepare_looker(settings: Settings, style: Style) -> Looker:
 
 
 def make_card(settings: Settings, style: Style, dataset: dict[str, Any], **more: Any) -> AdapterCard:
-    """The card of an adapter trained with these settings."""
+    """The card of an adapter trained with these settings on pictures of this style."""
+    drawn = settings.model_copy(update={"render": style.render, "prepare": style.prepare})
     return AdapterCard(
-        settings=settings.model_dump(mode="json"),
+        settings=drawn.model_dump(mode="json"),
         derivations=list(style.derivations),
         render_hash=style.hash,
         base_model=identify_base(settings.model),

@@ -40,6 +40,10 @@ SIGNAL_FIELD_BYTES: Final = {
 """Width of each field; all signals' labels come first, then all transducers, and so on."""
 
 
+LARGEST_PHYSICAL: Final = 1e12
+"""In any unit: a voltage beyond it is a broken field."""
+
+
 @dataclass(frozen=True)
 class SignalHeader:
     """What the header says about one signal. Ranges are in `unit` and in digital steps.
@@ -253,6 +257,8 @@ def _check_ranges(signal: SignalHeader, where: str) -> Iterator[str]:
         return
     if signal.physical_min == signal.physical_max:
         yield f"the physical range {where} is {signal.physical_min:g} to {signal.physical_max:g}: it has no height"
+    if max(abs(signal.physical_min), abs(signal.physical_max)) > LARGEST_PHYSICAL:
+        yield f"the physical range {where} is {signal.physical_min:g} to {signal.physical_max:g}: no amplifier has it"
     if signal.digital_min >= signal.digital_max:
         yield f"the digital range {where} is {signal.digital_min} to {signal.digital_max}: it does not rise"
 

@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from somnolens.epochs import Epochs
 from somnolens.render.missing import mark_missing
 from somnolens.render.style import FIRST_INK, LEVELS, Style
 
@@ -22,39 +21,25 @@ _LEVEL_OF = np.where(np.arange(256) < FIRST_INK, 1, (np.arange(256) - FIRST_INK)
 """Level that new ink must reach to be seen on each palette index; on paper any ink is seen."""
 
 
-def render_epochs(epochs: Epochs, style: Style) -> np.ndarray:
-    """Draw every epoch of a night.
+def draw_traces(signals_uv: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
+    """Draw the traces of epochs, each on paper of its own.
 
     Parameters
     ----------
-    epochs : Epochs
-        Its derivations are those of the style, in the same order.
+    signals_uv : ndarray of float32, shape (n_epochs, n_derivations, n_samples)
+        In microvolts.
+    present : ndarray of bool, shape (n_derivations,)
 
     Returns
     -------
-    ndarray of uint8, shape (n_epochs, height_px, width_px)
+    ndarray of uint8, shape (n_epochs, *style.single_px)
         Indices into `style.palette`.
-
-    Examples
-    --------
-    >>> from somnolens.config import PrepareSettings, RenderSettings
-    >>> style = Style(RenderSettings(), PrepareSettings())
-    >>> night = Epochs("flat", np.zeros((2, 6, 3000), np.float32), style.derivations, 100.0,
-    ...                np.zeros((2, 6), np.uint8), ("F4",) * 6)
-    >>> render_epochs(night, style).shape
-    (2, 224, 448)
     """
-    assert epochs.derivations == style.derivations, (epochs.derivations, style.derivations)
-    return render_signals(epochs.signals_uv, epochs.present, style)
-
-
-def render_signals(signals_uv: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
-    """Draw bare signals, shape (n_epochs, n_derivations, n_samples), in microvolts, as `render_epochs` does."""
     paper = mark_missing(present, style)
-    pictures = np.empty((len(signals_uv), *style.shape_px), dtype=np.uint8)
+    pictures = np.empty((len(signals_uv), *paper.shape), dtype=np.uint8)
     px_per_uv, zero_px = _scale(signals_uv, style)
     stroke_px = np.float32(style.render.stroke_px)
-    knots = _place_knots(signals_uv.shape[2], style.shape_px[1])
+    knots = _place_knots(signals_uv.shape[2], paper.shape[1])
     _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, stroke_px, knots)
     return pictures
 

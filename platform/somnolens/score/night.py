@@ -13,7 +13,7 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
 from somnolens.provenance import describe_code
 from somnolens.read.night import read_drawn
-from somnolens.render.raster import render_epochs
+from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
 from somnolens.score.engine import Engine, NightReader
 

@@ -20,7 +20,7 @@ from somnolens.model.architecture import EXPOSURE
 from somnolens.model.families import find_family
 from somnolens.model.pixels import normalise_palette
 from somnolens.model.prompt import encode_prompt
-from somnolens.render.raster import render_signals
+from somnolens.render.pictures import render_signals
 from somnolens.render.style import Style
 from somnolens.simulate.perception import BANDS, N_WINDOWS, Puzzle, make_puzzle
 

@@ -15,7 +15,7 @@ from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, Scalin
 from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
-from somnolens.dataset.manifest import open_dataset
+from somnolens.dataset.manifest import open_training_dataset
 from somnolens.errors import SomnolensError
 from somnolens.model.adapters import attach_lora, copy_adapter, make_card, prepare_looker, write_card
 from somnolens.train.features import load_training_rows
@@ -123,7 +123,7 @@ def train_on_worker(config: dict[str, Any]) -> None:
     crew = Crew(context.get_world_rank(), context.get_world_size())
     torch.manual_seed(settings.train.seed)
     torch.set_num_threads(max(1, int(settings.train.cpus_per_worker)))
-    dataset = open_dataset(Path(config["dataset"]))
+    dataset = open_training_dataset(Path(config["dataset"]), settings)
     rows, validation = load_training_rows(settings, dataset, Path(config["cache"]))
     looker = prepare_looker(settings, dataset.style)
     attach_lora(looker, settings.train)
