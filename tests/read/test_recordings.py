@@ -102,7 +102,7 @@ def test_a_dead_signal_gives_way_to_another(tmp_path):
     recording, montage = read_drawn(write_edf(tmp_path / "a.edf", channels))
     assert montage.sources[1] == "C3-M2"
     assert montage.sources[5] == "EMG chin", "nothing can stand in, so it is drawn as it is"
-    assert "'C4-M1' is flat all night; another signal stands in for it." in recording.notes
+    assert recording.notes == ("'C4-M1' is flat all night; another signal stands in for it.",)
 
 
 def test_a_dead_signal_named_by_hand_is_drawn(tmp_path):

@@ -98,7 +98,8 @@ def read_drawn(
     if replaced == montage:
         return recording, montage
     recording = read_recording(path, only=replaced.signal_names)
-    notes = tuple(f"'{name}' {why}; another signal stands in for it." for name, why in dead.items())
+    given_up = (name for name in dead if name not in replaced.signal_names)
+    notes = tuple(f"'{name}' {dead[name]}; another signal stands in for it." for name in given_up)
     return replace(recording, notes=recording.notes + notes), replaced
 
 
