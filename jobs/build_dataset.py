@@ -35,7 +35,7 @@ def main(
 
 def build(nights: Path, out: Path, settings: Settings, console: Console) -> Dataset:
     """Build with a progress bar."""
-    found = find_nights(nights, settings.dataset.cohort)
+    found = find_nights(nights, settings.dataset.cohort, settings.read.channels)
     with progress(console, "Rendering nights", len(found)) as advance:
 
         def report(made: ShardReport) -> None:

@@ -40,7 +40,7 @@ def main(
     """Score a folder of recordings with an adapter."""
     settings = read_settings(config, overrides)
     read_card(adapter)
-    found = find_nights(nights, settings.dataset.cohort)
+    found = find_nights(nights, settings.dataset.cohort, settings.read.channels)
     with cluster(out / LOG_FILE, actors + 1) as console:
         failed = score(adapter, found, out, settings.score, console, actors, gpus_per_actor)
         console.print(f"{len(found) - failed} of {len(found)} nights are scored in {out}.")
@@ -93,7 +93,8 @@ class Scorer:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
         try:
-            scored = score_recording(night.recording_path, self.engine, self.settings.batch_size)
+            batch_size, known = self.settings.batch_size, {"channels": night.channels, "leads": night.leads}
+            scored = score_recording(night.recording_path, self.engine, batch_size, **known)
             write_night(scored, self.out, night.night)
         except Exception as error:
             kind, text = describe_error(error)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from somnolens import __version__
-from somnolens.config import read_settings
+from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import Config, Overrides, run_command
 from somnolens.read.montage import Part
@@ -127,25 +127,27 @@ def score(
     from somnolens.score.engine import load_engine
 
     console = Console()
-    settings = read_settings(config, overrides).score
+    settings = read_settings(config, overrides)
     with console.status("Loading the model"):
-        engine = load_engine(adapter, settings.sequence_step)
-    failed = [path for path in recordings if not _score_one(path, engine, settings.batch_size, out, console)]
+        engine = load_engine(adapter, settings.score.sequence_step)
+    failed = [path for path in recordings if not _score_one(path, engine, settings, out, console)]
     if failed:
         raise typer.Exit(1)
 
 
-def _score_one(path: Path, engine, batch_size: int, out: Path, console: Console) -> bool:
+def _score_one(path: Path, engine, settings: Settings, out: Path, console: Console) -> bool:
     from somnolens.jobs.cluster import make_progress
     from somnolens.report.night import write_night
     from somnolens.score.night import score_recording
 
     with make_progress(console) as bars:
         task = bars.add_task(path.name, total=None, note="")
+
+        def report(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
         try:
-            scored = score_recording(
-                path, engine, batch_size, lambda done, total: bars.update(task, completed=done, total=total)
-            )
+            scored = score_recording(path, engine, settings.score.batch_size, report, settings.read.channels)
         except SomnolensError as error:
             bars.remove_task(task)
             console.print(f"[bold red]{error.kind}:[/] {escape(str(error))}", highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """One recording to one hypnogram, by an adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,8 @@ from somnolens.epochs import QUALITY, Epochs
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
 from somnolens.provenance import describe_code
+from somnolens.read.labels import Lead
+from somnolens.read.montage import Part
 from somnolens.read.night import read_drawn
 from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
@@ -60,7 +62,12 @@ _QUIET = ("good", "missing")
 
 
 def score_recording(
-    path: Path, engine: Engine, batch_size: int = 32, report: Callable[[int, int], None] = lambda done, total: None
+    path: Path,
+    engine: Engine,
+    batch_size: int = 32,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    channels: Mapping[str, Part] | None = None,
+    leads: Mapping[str, Lead] | None = None,
 ) -> ScoredNight:
     """Read, prepare, draw and score a recording with whatever derivations it has.
 
@@ -73,19 +80,23 @@ def score_recording(
         Pictures in one forward pass.
     report : callable
         Gets epochs done and epochs in all.
+    channels, leads : mapping, optional
+        As in `read_drawn`: derivations named by hand, and what the labels of a cohort say.
 
     Raises
     ------
     UnreadableRecordingError
     MissingDerivationError
     """
-    epochs, start = read_epochs(path, engine.style)
+    epochs, start = read_epochs(path, engine.style, channels, leads)
     return score_epochs(epochs, engine, batch_size, report, start)
 
 
-def read_epochs(path: Path, style: Style) -> tuple[Epochs, datetime | None]:
+def read_epochs(
+    path: Path, style: Style, channels: Mapping[str, Part] | None = None, leads: Mapping[str, Lead] | None = None
+) -> tuple[Epochs, datetime | None]:
     """Epochs of a recording, prepared for a style, and the clock time of its start."""
-    recording, montage = read_drawn(path)
+    recording, montage = read_drawn(path, channels, leads)
     settings = style.prepare
     return prepare_epochs(recording, montage, settings.sampling_rate_hz, settings.mains_hz), recording.start
 
