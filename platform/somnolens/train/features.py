@@ -13,7 +13,7 @@ from somnolens.model.base import choose_device, identify_base
 from somnolens.provenance import fingerprint
 from somnolens.train.rows import Rows, hide_at_random, load_rows, spread_evenly
 
-_BATCH = 64
+_BATCH = 32
 
 
 def may_cache(settings: Settings) -> bool:

@@ -1,4 +1,8 @@
-"""One training run on Ray Train: the loop on several workers, with checkpoints that outlive them."""
+"""One training run on Ray Train: the loop on several workers, with checkpoints that outlive them.
+
+Ray imports this module in its controllers too, which never touch a model: the libraries for it are imported
+where they are used, and a trial starts seconds earlier.
+"""
 
 import shutil
 import threading
@@ -15,11 +19,7 @@ from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, Scalin
 from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
-from somnolens.dataset.manifest import open_training_dataset
 from somnolens.errors import SomnolensError
-from somnolens.model.adapters import attach_lora, copy_adapter, make_card, prepare_looker, write_card
-from somnolens.train.features import load_training_rows
-from somnolens.train.loop import STATE_FILE, Crew, run_training
 
 OBJECTIVE = "kappa"
 """What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
@@ -106,6 +106,9 @@ def _fit(trainer: TorchTrainer) -> Result:
 
 def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """Copy a checkpoint as an adapter folder, without the state to resume from; an older copy gives way."""
+    from somnolens.model.adapters import copy_adapter
+    from somnolens.train.loop import STATE_FILE
+
     shutil.rmtree(folder, ignore_errors=True)
     copy_adapter(checkpoint, folder)
     (folder / STATE_FILE).unlink(missing_ok=True)
@@ -118,6 +121,11 @@ def train_on_worker(config: dict[str, Any]) -> None:
     Every worker reports at every validation; the first one's report carries the checkpoint, a PEFT
     folder with the state to go on from. Its name is the step, so that a retry writes over it.
     """
+    from somnolens.dataset.manifest import open_training_dataset
+    from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_card
+    from somnolens.train.features import load_training_rows
+    from somnolens.train.loop import Crew, run_training
+
     settings = Settings.model_validate(config["settings"])
     context = ray.train.get_context()
     crew = Crew(context.get_world_rank(), context.get_world_size())
