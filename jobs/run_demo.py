@@ -5,7 +5,7 @@ Every step is the function that the job of its name calls; nothing here is a sho
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _stage_peer(names: list[str], nights: Path, console: Console) -> Agreement:
 
 def read_truth(nights: Path, name: str) -> Hypnogram:
     """The simulator's own hypnogram of a night."""
-    return read_hypnogram(nights / f"{name}-Hypnogram.edf")
+    return replace(read_hypnogram(nights / f"{name}-Hypnogram.edf"), scorer="simulator")
 
 
 def _serve(run: Path, dataset: Dataset, nights: Path, settings: Settings, console: Console) -> Path:
