@@ -47,12 +47,12 @@ def find_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for_dashboard(url: str, seconds: float) -> None:
-    """The dashboard takes jobs; it is the last part of a head to come up."""
+def wait_for_head(url: str, seconds: float) -> None:
+    """Wait until a job is accepted: the agent that runs jobs is the last part of a head to come up."""
     give_up = time.monotonic() + seconds
     while True:
         with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/api/jobs/").is_success:
+            if httpx.post(f"{url}/api/jobs/", json={"entrypoint": "true"}, timeout=30).is_success:
                 return
         assert time.monotonic() < give_up, "the head did not come up"
         time.sleep(0.2)
@@ -78,7 +78,7 @@ def run_on_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with (folder / "head.log").open("wb") as log:
         head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            wait_for_dashboard(there["RAY_API_SERVER_ADDRESS"], 60)
+            wait_for_head(there["RAY_API_SERVER_ADDRESS"], 60)
             yield run
         finally:
             with suppress(ProcessLookupError):

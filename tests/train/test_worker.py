@@ -125,6 +125,16 @@ def test_a_failure_is_explained_by_the_sentence_underneath():
     assert explain_failure(chained) == "inside."
 
 
+def test_an_error_that_ray_has_wrapped_is_told_without_its_traceback():
+    class WrappedError(SettingsError):
+        cause = SettingsError("train.batch_size = 7 is odd.")
+
+        def __str__(self) -> str:
+            return "ray::task() pid=1 Traceback ..."
+
+    assert explain_failure(WrappedError()) == "train.batch_size = 7 is odd."
+
+
 def test_a_failure_without_a_sentence_is_named_in_one_line():
     assert explain_failure(RuntimeError("first\nsecond")) == "RuntimeError: first"
     assert explain_failure(RuntimeError()) == "RuntimeError: no message"

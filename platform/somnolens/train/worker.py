@@ -165,7 +165,9 @@ def explain_failure(error: BaseException) -> str:
     causes = [error, *getattr(error, "worker_failures", {}).values()]
     while causes:
         cause = causes.pop(0)
-        if isinstance(cause, SomnolensError):
+        if isinstance(cause, SomnolensError) and not hasattr(
+            cause, "cause"
+        ):  # Ray's own wears our type and its traceback
             return str(cause)
         causes += [inner for inner in (cause.__cause__, getattr(cause, "cause", None)) if inner is not None]
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}"
