@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
+SIDE_BY_SIDE := -n auto --maxprocesses 4
 RAY_PART := (ray or slow) and not gpu and not network
 
 .DEFAULT_GOAL := help
@@ -22,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
-	$(BIN)/python -m pytest -q || fast=$$?; \
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
 	$(BIN)/python -m pytest -q -m '$(RAY_PART)' -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
@@ -33,7 +34,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	test $$fast -eq 0 && test $$ray -eq 0
 
 test-fast: $(INSTALLED) ## the tests without Ray
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 
 demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder
 	$(BIN)/somnolens demo

@@ -1,6 +1,8 @@
 """What tests of several folders need."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -68,3 +68,11 @@ def make_looker(settings: Settings, style: Style) -> Callable[[], Looker]:
         return looker
 
     return make
+
+
+@pytest.fixture(scope="session")
+def seen_rows(rows: Rows, settings: Settings, style: Style) -> Rows:
+    """The same rows with their vision features, as a run on the language side alone takes them."""
+    with torch.inference_mode():
+        features = prepare_looker(settings, style).eval().see(rows.take(np.arange(len(rows))))
+    return Rows(rows.codes, rows.images, features.half().numpy())

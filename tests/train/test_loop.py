@@ -32,35 +32,35 @@ def weights_of(looker) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in looker.named_parameters() if p.requires_grad}
 
 
-def test_training_lowers_the_loss(make_looker, rows, settings):
+def test_training_lowers_the_loss(make_looker, seen_rows, settings):
     longer = settings.train.model_copy(update={"passes": 6})
-    reports = train(make_looker(), rows, longer)
+    reports = train(make_looker(), seen_rows, longer)
     assert reports[-1]["loss"] < 0.7 * reports[0]["loss"]
 
 
-def test_the_same_seed_gives_the_same_weights(make_looker, rows, settings):
+def test_the_same_seed_gives_the_same_weights(make_looker, seen_rows, settings):
     lookers = [make_looker(), make_looker()]
     for looker in lookers:
-        train(looker, rows, settings.train)
+        train(looker, seen_rows, settings.train)
     first, second = map(weights_of, lookers)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker, rows, settings, tmp_path):
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker, seen_rows, settings, tmp_path):
     whole, stopped, resumed = make_looker(), make_looker(), make_looker()
-    train(whole, rows, settings.train)
-    reports = train(stopped, rows, settings.train, tmp_path, stop_at=3)
+    train(whole, seen_rows, settings.train)
+    reports = train(stopped, seen_rows, settings.train, tmp_path, stop_at=3)
     assert [r["step"] for r in reports] == [3]
-    rest = train(resumed, rows, settings.train, resume=tmp_path / "step_3")
+    rest = train(resumed, seen_rows, settings.train, resume=tmp_path / "step_3")
     assert [r["step"] for r in rest] == [6]
     expected, got = weights_of(whole), weights_of(resumed)
     for name in expected:
         torch.testing.assert_close(got[name], expected[name], rtol=0, atol=0)
 
 
-def test_a_finished_run_has_nothing_left_to_do(make_looker, rows, settings, tmp_path):
-    train(make_looker(), rows, settings.train, tmp_path)
-    assert train(make_looker(), rows, settings.train, resume=tmp_path / "step_6") == []
+def test_a_finished_run_has_nothing_left_to_do(make_looker, seen_rows, settings, tmp_path):
+    train(make_looker(), seen_rows, settings.train, tmp_path)
+    assert train(make_looker(), seen_rows, settings.train, resume=tmp_path / "step_6") == []
 
 
 def test_the_parts_of_two_workers_make_the_gradient_of_one(make_looker, rows, settings):
