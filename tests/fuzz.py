@@ -142,8 +142,8 @@ RECORDING = {
         for name, (at, width, texts) in SIGNAL_FIELDS.items()
         for text in texts
     },
-    **{f"header bytes flipped, seed {seed}": flip(seed, 0, 2048, 1 + seed % 12) for seed in range(40)},
-    **{f"signal bytes flipped, seed {seed}": flip(seed, 2048, 10**9, 2000) for seed in range(10)},
+    **{f"header bytes flipped, seed {seed}": flip(seed, 0, 2048, 1 + seed % 12) for seed in range(30)},
+    **{f"signal bytes flipped, seed {seed}": flip(seed, 2048, 10**9, 2000) for seed in range(6)},
 }
 
 ANNOTATIONS = {

@@ -33,7 +33,7 @@ def weights_of(looker) -> dict[str, torch.Tensor]:
 
 
 def test_training_lowers_the_loss(make_looker, seen_rows, settings):
-    longer = settings.train.model_copy(update={"passes": 6})
+    longer = settings.train.model_copy(update={"passes": 4})
     reports = train(make_looker(), seen_rows, longer)
     assert reports[-1]["loss"] < 0.7 * reports[0]["loss"]
 
