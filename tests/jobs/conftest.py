@@ -68,6 +68,7 @@ def run_on_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     environment = make_environment(folder)
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}"]
     command += [f"--dashboard-port={dashboard}", "--num-cpus=3", "--disable-usage-stats"]
+    command += [f"--dashboard-agent-listen-port={find_port()}"]  # the default is taken where another Ray runs
     there = {"RAY_ADDRESS": f"127.0.0.1:{port}", "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
 
     def run(*words: object) -> subprocess.CompletedProcess:
