@@ -1,10 +1,13 @@
 """What lies in a cohort's folder, and what to say where nothing in it is a night."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from somnolens.errors import EmptyCohortError
-from somnolens.read.night import Night
+
+Found = TypeVar("Found")
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -25,12 +28,28 @@ def index_names(files: Sequence[Path]) -> dict[str, Path]:
     return {path.name.lower(): path for path in reversed(files)}
 
 
-def require_nights(nights: list[Night], folder: Path, looked_for: str, n_files: int) -> list[Night]:
+def match_recordings(
+    folder: Path, pattern: re.Pattern[str], looked_for: str
+) -> tuple[list[tuple[Path, re.Match[str]]], dict[str, Path]]:
+    """Find the recordings whose whole name matches, and every file by its name as `index_names` does.
+
+    Raises
+    ------
+    EmptyCohortError
+        Saying that `looked_for` was looked for.
+    """
+    files = list_files(folder)
+    found = [(path, match) for path in files if (match := pattern.fullmatch(path.name))]
+    return require_nights(found, folder, looked_for, len(files)), index_names(files)
+
+
+def require_nights(nights: list[Found], folder: Path, looked_for: str, n_files: int) -> list[Found]:
     """Give back the nights of a folder, of which there must be one.
 
     Parameters
     ----------
-    nights : list of Night
+    nights : list
+        Nights, or what will become of one each.
     folder : Path
     looked_for : str
         As the message says it.

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from somnolens.read.folders import index_names, list_files, require_nights
+from somnolens.read.folders import match_recordings
 from somnolens.read.night import Night, Scoring
 
 _RECORDING: Final = re.compile(r"(SN\d{3})\.edf", re.IGNORECASE)
@@ -26,11 +26,9 @@ def find_nights(folder: Path) -> list[Night]:
     ------
     EmptyCohortError
     """
-    files = list_files(folder)
-    names = index_names(files)
-    found = [(path, match[1].upper()) for path in files if (match := _RECORDING.fullmatch(path.name))]
-    nights = [Night("hmc", subject, subject, path, _find_scoring(subject, names)) for path, subject in found]
-    return require_nights(nights, folder, "SN001.edf and the like", len(files))
+    found, names = match_recordings(folder, _RECORDING, "SN001.edf and the like")
+    subjects = [(path, match[1].upper()) for path, match in found]
+    return [Night("hmc", subject, subject, path, _find_scoring(subject, names)) for path, subject in subjects]
 
 
 def _find_scoring(subject: str, names: dict[str, Path]) -> tuple[Scoring, ...]:

@@ -23,7 +23,7 @@ from typing import Final
 
 from somnolens.aasm import EPOCH_S
 from somnolens.hypnogram import Hypnogram
-from somnolens.read.folders import index_names, list_files, require_nights
+from somnolens.read.folders import match_recordings
 from somnolens.read.night import Night, Scoring
 from somnolens.read.runs import widen_epochs
 from somnolens.read.scoring import RK_EPOCH_S, read_annotated
@@ -40,11 +40,8 @@ def find_nights(folder: Path) -> list[Night]:
     ------
     EmptyCohortError
     """
-    files = list_files(folder)
-    names = index_names(files)
-    found = [(path, match[1]) for path in files if (match := _RECORDING.fullmatch(path.name))]
-    nights = [Night("mass", subject, subject, path, _find_scoring(subject, names)) for path, subject in found]
-    return require_nights(nights, folder, "'01-03-0001 PSG.edf' and the like", len(files))
+    found, names = match_recordings(folder, _RECORDING, "'01-03-0001 PSG.edf' and the like")
+    return [Night("mass", match[1], match[1], path, _find_scoring(match[1], names)) for path, match in found]
 
 
 def _find_scoring(subject: str, names: dict[str, Path]) -> tuple[Scoring, ...]:

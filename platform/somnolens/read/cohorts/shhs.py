@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from somnolens.read.folders import index_names, list_files, require_nights
+from somnolens.read.folders import match_recordings
 from somnolens.read.labels import Lead
 from somnolens.read.night import Night, Scoring
 
@@ -38,11 +38,9 @@ def find_nights(folder: Path) -> list[Night]:
     ------
     EmptyCohortError
     """
-    files = list_files(folder)
-    names = index_names(files)
-    found = [(path, match[1].lower(), match[2]) for path in files if (match := _RECORDING.fullmatch(path.name))]
-    nights = [Night("shhs", subject, night, path, _find_scoring(night, names), LEADS) for path, night, subject in found]
-    return require_nights(nights, folder, "shhs1-200001.edf and the like", len(files))
+    found, names = match_recordings(folder, _RECORDING, "shhs1-200001.edf and the like")
+    nights = [(path, match[1].lower(), match[2]) for path, match in found]
+    return [Night("shhs", subject, night, path, _find_scoring(night, names), LEADS) for path, night, subject in nights]
 
 
 def _find_scoring(night: str, names: dict[str, Path]) -> tuple[Scoring, ...]:
