@@ -1,6 +1,9 @@
 """Pages of pictures: every picture is there, whole and where it belongs."""
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from somnolens.render.sheet import GAP_PX, MARGIN_PX, Section, Tile, compose_sheet, encode_sheet
 
@@ -20,7 +23,7 @@ def count(sheet: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 def test_pictures_stand_in_rows_each_whole():
     tiles = [Tile(paint(colour)) for colour in (RED, GREEN, BLUE)]
-    sheet = compose_sheet("", "", [Section(tiles)], n_columns=2)
+    sheet = compose_sheet("", "", [Section(tiles, n_columns=2)])
     assert [count(sheet, colour) for colour in (RED, GREEN, BLUE)] == [80 * 50] * 3
     top, left = MARGIN_PX + HEAD_PX + 1, MARGIN_PX + 1
     assert tuple(sheet[top, left]) == RED
@@ -30,22 +33,22 @@ def test_pictures_stand_in_rows_each_whole():
 
 def test_wide_pictures_are_made_smaller_and_small_ones_not_larger():
     tiles = [Tile(paint(RED, 400, 200)), Tile(paint(GREEN))]
-    sheet = compose_sheet("", "", [Section(tiles)], n_columns=2, most_tile_px=100)
+    sheet = compose_sheet("", "", [Section(tiles, n_columns=2, most_tile_px=100)])
     assert count(sheet, RED) == 100 * 50
     assert count(sheet, GREEN) == 80 * 50
 
 
 def test_a_caption_does_not_run_into_its_neighbour():
     tiles = [Tile(paint(RED), "a caption much longer than its picture is wide"), Tile(paint(GREEN))]
-    sheet = compose_sheet("", "", [Section(tiles)], n_columns=2)
+    sheet = compose_sheet("", "", [Section(tiles, n_columns=2)])
     under = sheet[MARGIN_PX + HEAD_PX + 52 : MARGIN_PX + HEAD_PX + 52 + 24]
     inked = np.flatnonzero((under < 200).all(axis=2).any(axis=0)) - MARGIN_PX
     assert 40 < inked.max() < 82 + GAP_PX
 
 
 def test_sections_have_their_heading_above_them():
-    section = Section([Tile(paint(RED))], "heading", "a note")
-    with_it, without = (compose_sheet("t", "n", [one], 1) for one in (section, Section(section.tiles)))
+    section = Section([Tile(paint(RED))], 1, heading="heading", note="a note")
+    with_it, without = (compose_sheet("t", "n", [one]) for one in (section, Section(section.tiles, 1)))
     assert len(with_it) == len(without) + 34
     assert np.flatnonzero((with_it == RED).all(axis=(1, 2)) | (with_it[:, MARGIN_PX + 1] == RED).all(axis=1))[0] == (
         MARGIN_PX + HEAD_PX + 34 + 1
@@ -54,10 +57,17 @@ def test_sections_have_their_heading_above_them():
 
 def test_letters_outside_ascii_have_shapes_of_their_own():
     """Names of cohorts and subjects are not all English; a missing letter would be one empty box for all."""
-    pages = [compose_sheet(letter, "", [Section([Tile(paint(RED))])], 1) for letter in "µåжŁ"]
+    pages = [compose_sheet(letter, "", [Section([Tile(paint(RED))], 1)]) for letter in "µåжŁ"]
     assert len({page.tobytes() for page in pages}) == 4
 
 
 def test_equal_sheets_are_equal_bytes():
-    sheets = [compose_sheet("title", "note", [Section([Tile(paint(RED), "one")])], 1) for _ in range(2)]
+    sheets = [compose_sheet("title", "note", [Section([Tile(paint(RED), "one")], 1)]) for _ in range(2)]
     assert encode_sheet(sheets[0]) == encode_sheet(sheets[1])
+
+
+def test_a_sheet_of_few_colours_keeps_those_it_has():
+    sheet = compose_sheet("", "", [Section([Tile(paint(colour)) for colour in (RED, GREEN, BLUE)], 3)])
+    with Image.open(io.BytesIO(encode_sheet(sheet, few_colours=True))) as seen:
+        assert seen.mode == "P"
+        np.testing.assert_array_equal(np.asarray(seen.convert("RGB")), sheet)

@@ -56,12 +56,12 @@ def _compose(cohort: str, stage: str, nights: Sequence[NightCounts], style: Styl
     tiles = []
     for name, places in shares.items():
         pictures = _read_pictures(shards[name].shard, stage, places)
-        about = f"subject {shards[name].subject}, night {name}"
-        tiles += [Tile(style.palette[picture], f"{about}, epoch {epoch}") for epoch, picture in pictures.items()]
+        about = f"night {name}, subject {shards[name].subject}"
+        tiles += [Tile(style.palette[picture], f"epoch {epoch}, {about}") for epoch, picture in pictures.items()]
     n_columns = min(3, max(1, round(_ROOM_PX / style.render.width_px)))
     n_epochs, n_subjects = sum(night.stages[stage] for night in nights), len({night.subject for night in nights})
     note = f"{n_epochs:,} epochs in {len(nights):,} nights of {n_subjects:,} subjects, {len(tiles)} of them here"
-    return compose_sheet(f"{cohort}: {stage}", note, [Section(tiles)], n_columns, _ROOM_PX // n_columns)
+    return compose_sheet(f"{cohort}: {stage}", note, [Section(tiles, n_columns, _ROOM_PX // n_columns)])
 
 
 def _read_pictures(shard: Path, stage: str, places: Sequence[int]) -> dict[int, np.ndarray]:

@@ -14,6 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 MARGIN_PX, GAP_PX, FRAME_PX = 28, 16, 1
 _TITLE_PX, _HEADING_PX, _CAPTION_PX = 26, 17, 14
+_HEAD_ROOM_PX, _HEADING_ROOM_PX, _CAPTION_ROOM_PX = 84, 34, 24
+"""Height of the lettering, and of the lines it stands in, at scale 1."""
+
 _PAPER, _INK, _FAINT, _FRAME = (255, 255, 255), (24, 30, 40), (92, 101, 114), (200, 206, 214)
 
 
@@ -34,29 +37,35 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Tiles of one size under a heading and a fainter note beside it, either of which may be ''."""
+    """Tiles in rows, under a heading.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+    n_columns : int
+        Tiles in a row.
+    most_tile_px : int
+        Wider pictures are made smaller to this width; none is made larger.
+    heading, note : str
+        A line above the tiles, and a fainter one beside it; without a heading there is neither.
+    """
 
     tiles: Sequence[Tile]
+    n_columns: int
+    most_tile_px: int = 448
     heading: str = ""
     note: str = ""
 
 
-def compose_sheet(
-    title: str, note: str, sections: Sequence[Section], n_columns: int, most_tile_px: int = 448
-) -> np.ndarray:
-    """Lay sections below each other, their tiles in rows.
-
-    Pictures wider than `most_tile_px` are made smaller, and none is made larger.
+def compose_sheet(title: str, note: str, sections: Sequence[Section], letters: float = 1.0) -> np.ndarray:
+    """Lay sections below each other, under a title and a fainter note.
 
     Parameters
     ----------
     title, note : str
-        Head of the sheet, and a fainter line under it.
     sections : sequence of Section
-    n_columns : int
-        Tiles in a row.
-    most_tile_px : int
-        Greatest width of a tile.
+    letters : float
+        Scale of the lettering; larger for a sheet that is looked at from afar, as on a page narrower than it.
 
     Returns
     -------
@@ -65,12 +74,11 @@ def compose_sheet(
     Examples
     --------
     >>> white = np.full((100, 200, 3), 255, np.uint8)
-    >>> compose_sheet("N2", "3 epochs", [Section([Tile(white, "one")] * 3)], n_columns=2).shape
+    >>> compose_sheet("N2", "3 epochs", [Section([Tile(white, "one")] * 3, n_columns=2)]).shape
     (408, 476, 3)
     """
-    blocks = [_write_head(title, note)]
-    for section in sections:
-        blocks += _lay_section(section, n_columns, most_tile_px)
+    blocks = [_write_head(title, note, letters)]
+    blocks += [block for section in sections for block in _lay_section(section, letters)]
     width = max(block.width for block in blocks) + 2 * MARGIN_PX
     height = sum(block.height for block in blocks) + 2 * MARGIN_PX - GAP_PX
     sheet, top = Image.new("RGB", (width, height), _PAPER), MARGIN_PX
@@ -80,36 +88,41 @@ def compose_sheet(
     return np.asarray(sheet)
 
 
-def encode_sheet(sheet: np.ndarray) -> bytes:
-    """PNG file of a sheet; equal sheets give equal bytes."""
-    sink = io.BytesIO()
-    Image.fromarray(sheet).save(sink, "png", compress_level=6)
+def encode_sheet(sheet: np.ndarray, few_colours: bool = False) -> bytes:
+    """PNG file of a sheet; equal sheets give equal bytes. With few colours it is less than half as large."""
+    sink, picture = io.BytesIO(), Image.fromarray(sheet)
+    if few_colours:
+        picture = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture.save(sink, "png", compress_level=6)
     return sink.getvalue()
 
 
-def _write_head(title: str, note: str) -> Image.Image:
-    lines = [(title, _load_font(_TITLE_PX, bold=True), _INK), (note, _load_font(_HEADING_PX), _FAINT)]
+def _write_head(title: str, note: str, letters: float) -> Image.Image:
+    lines = [
+        (title, _load_font(_TITLE_PX * letters, bold=True), _INK),
+        (note, _load_font(_HEADING_PX * letters), _FAINT),
+    ]
     width = max(int(font.getlength(text)) + 1 for text, font, _ in lines)
-    head = Image.new("RGB", (width, 84), _PAPER)
-    for top, (text, font, ink) in zip((0, 38), lines, strict=True):
+    head = Image.new("RGB", (width, round(_HEAD_ROOM_PX * letters)), _PAPER)
+    for top, (text, font, ink) in zip((0, 38 * letters), lines, strict=True):
         ImageDraw.Draw(head).text((0, top), text, ink, font)
     return head
 
 
-def _lay_section(section: Section, n_columns: int, most_tile_px: int) -> list[Image.Image]:
-    tiles = [_frame(tile, most_tile_px) for tile in section.tiles]
-    rows = [tiles[first : first + n_columns] for first in range(0, len(tiles), n_columns)]
-    heading = [_write_heading(section.heading, section.note)] if section.heading else []
+def _lay_section(section: Section, letters: float) -> list[Image.Image]:
+    tiles = [_frame(tile, section.most_tile_px, letters) for tile in section.tiles]
+    rows = [tiles[first : first + section.n_columns] for first in range(0, len(tiles), section.n_columns)]
+    heading = [_write_heading(section.heading, section.note, letters)] if section.heading else []
     return heading + [_lay_row(row) for row in rows]
 
 
-def _write_heading(heading: str, note: str) -> Image.Image:
-    bold, plain = _load_font(_HEADING_PX, bold=True), _load_font(_CAPTION_PX)
+def _write_heading(heading: str, note: str, letters: float) -> Image.Image:
+    bold, plain = _load_font(_HEADING_PX * letters, bold=True), _load_font(_CAPTION_PX * letters)
     left = int(bold.getlength(heading)) + GAP_PX
-    line = Image.new("RGB", (left + int(plain.getlength(note)) + 1, 34), _PAPER)
+    line = Image.new("RGB", (left + int(plain.getlength(note)) + 1, round(_HEADING_ROOM_PX * letters)), _PAPER)
     draw = ImageDraw.Draw(line)
-    draw.text((0, 22), heading, _INK, bold, anchor="ls")
-    draw.text((left, 22), note, _FAINT, plain, anchor="ls")
+    draw.text((0, 22 * letters), heading, _INK, bold, anchor="ls")
+    draw.text((left, 22 * letters), note, _FAINT, plain, anchor="ls")
     return line
 
 
@@ -122,16 +135,17 @@ def _lay_row(tiles: Sequence[Image.Image]) -> Image.Image:
     return row
 
 
-def _frame(tile: Tile, most_px: int) -> Image.Image:
+def _frame(tile: Tile, most_px: int, letters: float) -> Image.Image:
     """The picture in a thin frame, its caption under it."""
     picture = _fit(Image.fromarray(tile.picture), most_px)
     width, height = picture.width + 2 * FRAME_PX, picture.height + 2 * FRAME_PX
-    framed = Image.new("RGB", (width, height + (24 if tile.caption else 0)), _PAPER)
+    room = round(_CAPTION_ROOM_PX * letters) if tile.caption else 0
+    framed = Image.new("RGB", (width, height + room), _PAPER)
     framed.paste(_FRAME, (0, 0, width, height))
     framed.paste(picture, (FRAME_PX, FRAME_PX))
-    font = _load_font(_CAPTION_PX)
+    font = _load_font(_CAPTION_PX * letters)
     text = _shorten(tile.caption, font, width)
-    ImageDraw.Draw(framed).text((0, height + 19), text, _FAINT, font, anchor="ls")
+    ImageDraw.Draw(framed).text((0, height + 19 * letters), text, _FAINT, font, anchor="ls")
     return framed
 
 
@@ -151,7 +165,7 @@ def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 
 @cache
-def _load_font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def _load_font(size_px: float, bold: bool = False) -> ImageFont.FreeTypeFont:
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
