@@ -30,8 +30,8 @@ def find(rows: list[dict], *key: str) -> dict:
 
 def test_epochs_nights_and_subjects_are_counted_by_cohort_split_and_stage(shards):
     rows = tabulate_stages(count_nights(shards))
-    assert find(rows, "one", "train", "W") == {"subjects": 1, "nights": 1, "epochs": 2, "hours": 0.02, "share": 0.25}
-    assert find(rows, "one", "train", "N2") == {"subjects": 1, "nights": 2, "epochs": 3, "hours": 0.03, "share": 0.375}
+    assert find(rows, "one", "train", "W") == {"subjects": 1, "nights": 1, "epochs": 2, "hours": 0.0167, "share": 0.25}
+    assert find(rows, "one", "train", "N2") == {"subjects": 1, "nights": 2, "epochs": 3, "hours": 0.025, "share": 0.375}
     assert find(rows, "one", "train", "UNSCORED")["share"] == 0.125
     assert find(rows, "one", "test", "W")["share"] == 1
     assert find(rows, "one", "test", "R") == {"subjects": 0, "nights": 0, "epochs": 0, "hours": 0.0, "share": 0.0}

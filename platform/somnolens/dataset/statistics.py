@@ -115,7 +115,7 @@ def _tabulate_stage(nights: Sequence[NightCounts], stage: str) -> dict[str, Any]
         "subjects": len({night.subject for night in having}),
         "nights": len(having),
         "epochs": n_epochs,
-        "hours": round(sum(night.stages[stage] * night.step_s for night in having) / 3600, 2),
+        "hours": round(sum(night.stages[stage] * night.step_s for night in having) / 3600, 4),
         "share": round(n_epochs / sum(sum(night.stages.values()) for night in nights), 4),
     }
 
