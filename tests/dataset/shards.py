@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from somnolens.dataset.rows import locate_shard
 from somnolens.render.png import encode_png
 
-SIZE_PX = (40, 60)
+SIZE_PX = (40, 400)
+"""Height and width; wide enough for whole captions."""
 
 
 def write_shard(
