@@ -45,7 +45,7 @@ def test_a_caption_too_long_for_its_picture_ends_with_an_ellipsis():
         tiles = [Tile(paint(RED), caption), Tile(paint(GREEN))]
         return compose_sheet("", "", [Section(tiles, n_columns=2)]).tobytes()
 
-    assert draw("much longer than its picture is wide") == draw("much lon…") != draw("much long…"[:9])
+    assert draw("much longer than its picture is wide") == draw("much lon…")
 
 
 def test_sections_have_their_heading_above_them():
