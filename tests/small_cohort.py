@@ -71,6 +71,14 @@ def find_shard(folder: Path, night: str) -> Path:
 
 
 def read_outputs(folder: Path) -> dict[str, bytes]:
-    """Shards and manifest of a dataset folder; what tells the time is left out."""
-    kept = [folder / "dataset.json", *folder.glob("shards/*/*/*.parquet")]
+    """What a dataset folder holds, but for the tables that tell the time."""
+    names = (
+        "dataset.json",
+        "README.md",
+        "statistics.csv",
+        "quality.csv",
+        "shards/*/*/*.parquet",
+        "contact-sheets/*.png",
+    )
+    kept = [path for name in names for path in folder.glob(name)]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}

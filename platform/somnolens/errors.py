@@ -56,6 +56,10 @@ class DatasetError(SomnolensError):
     """The dataset folder is missing, incomplete, or leaks between splits."""
 
 
+class PushError(SomnolensError):
+    """A dataset cannot be put where it should go."""
+
+
 class AdapterError(SomnolensError):
     """The adapter is missing, foreign, or was trained on pictures drawn differently."""
 

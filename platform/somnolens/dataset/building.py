@@ -12,10 +12,10 @@ from typing import Any
 import ray.data
 
 from somnolens.config import DatasetSettings, Settings
-from somnolens.dataset.manifest import Dataset, read_reports, write_manifest, write_report
+from somnolens.dataset.failures import check_failures
+from somnolens.dataset.manifest import FAILURES_FILE, Dataset, read_reports, write_manifest, write_report
 from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.dataset.splits import split_subjects
-from somnolens.errors import DatasetError
 from somnolens.read.night import Night
 from somnolens.render.style import Style
 
@@ -60,7 +60,7 @@ def build_dataset(
         reports.append(new)
         report(new)
     dataset = write_manifest(folder, reports, settings, style)
-    _check_failed(dataset, len(reports), settings.dataset.max_failed_share)
+    check_failures(reports, settings.dataset.max_failed_share, folder / FAILURES_FILE)
     return dataset
 
 
@@ -81,13 +81,3 @@ def _build_shards(
     rows = ray.data.from_items([{"night": night} for night in nights], override_num_blocks=len(nights))
     for row in rows.map(build).iter_rows():
         yield ShardReport(**row)
-
-
-def _check_failed(dataset: Dataset, n_nights: int, most: float) -> None:
-    n_failed = dataset.manifest["n_failed"]
-    if n_failed > most * n_nights:
-        raise DatasetError(
-            f"{n_failed} of {n_nights} nights failed, more than the {most:.0%} allowed. "
-            f"The reasons are in {dataset.folder / 'failures.csv'}; mend them, or allow more with "
-            "--set dataset.max_failed_share=..., and start again: finished nights are kept."
-        )

@@ -16,7 +16,7 @@ import pyarrow.dataset as pads
 
 from somnolens.aasm import STAGES
 from somnolens.config import RenderSettings, Settings, resolve_settings
-from somnolens.dataset.card import format_card
+from somnolens.dataset.overview import write_overview
 from somnolens.dataset.rows import SCHEMA, SIGNAL_FIELDS, ShardReport, decode_signals, locate_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.errors import DatasetError
@@ -25,7 +25,7 @@ from somnolens.render.pictures import render_signals
 from somnolens.render.png import decode_png, encode_png
 from somnolens.render.style import Style
 
-MANIFEST_FILE, CARD_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "README.md", "nights.csv", "failures.csv"
+MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "nights.csv", "failures.csv"
 REPORT_FILE = "report.json"
 
 _KEYS = ("nights", "subjects", "epochs", "cohorts", "derivations", "fingerprint", "settings")
@@ -176,7 +176,7 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         "code": describe_code(),
         "nights": rows,
     }
-    write_bytes(folder / CARD_FILE, format_card(manifest).encode())
+    write_overview(folder, [locate_shard(folder, r.split, r.night) for r in built], manifest, style)
     write_json(folder / MANIFEST_FILE, manifest)
     return open_dataset(folder)
 
