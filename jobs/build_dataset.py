@@ -18,14 +18,14 @@ from somnolens.dataset.failures import count_kinds, format_kinds
 from somnolens.dataset.manifest import Dataset
 from somnolens.dataset.pushing import check_target, list_pushed, parse_target, push_dataset
 from somnolens.dataset.rows import ShardReport
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.read.cohorts import find_nights
 
 
 def main(
-    nights: Annotated[Path, typer.Argument(help="folder of recordings and scorings")],
-    out: Annotated[Path, typer.Argument(help="folder of the dataset")],
+    nights: Annotated[Path, place("folder of recordings and scorings")],
+    out: Annotated[Path, place("folder of the dataset")],
     max_failed: Annotated[
         float | None, typer.Option(help="share of the nights that may fail; as --set dataset.max_failed_share")
     ] = None,

@@ -19,7 +19,6 @@ from somnolens.aasm import STAGES
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
 from somnolens.jobs.arguments import run_job
-from somnolens.provenance import write_bytes
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
 from somnolens.render.pictures import render_epochs
@@ -27,6 +26,7 @@ from somnolens.render.png import encode_png
 from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
+from somnolens.storage import write_bytes
 
 STYLE = Style(RenderSettings(), PrepareSettings())
 WIDE = Style(RenderSettings(preset="wide-896"), PrepareSettings())
@@ -67,7 +67,7 @@ def main(
 def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
     """An epoch in the middle of the longest run of a stage in the first night that has the stage."""
     for night in nights:
-        _, hypnogram = read_night(night, STYLE.prepare)
+        hypnogram = read_night(night, STYLE.prepare).hypnogram
         runs = _find_runs([scored == stage for scored in hypnogram.stages])
         if runs:
             first, last = max(runs, key=lambda run: run[1] - run[0])
@@ -82,19 +82,20 @@ def _find_runs(is_stage: list[bool]) -> list[tuple[int, int]]:
 
 def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     """The picture of one epoch, palette indices."""
-    epochs, _ = read_night(night, style.prepare)
+    epochs = read_night(night, style.prepare).epochs
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
 
 
 def draw_stages(night: Night) -> dict[str, np.ndarray]:
     """One picture for each stage of a short night that holds each once."""
-    epochs, hypnogram = read_night(night, STYLE.prepare)
+    scored = read_night(night, STYLE.prepare)
+    epochs, hypnogram = scored.epochs, scored.hypnogram
     return dict(zip(hypnogram.stages, render_epochs(epochs, STYLE), strict=True))
 
 
 def draw_styles(picked: dict[str, tuple[Night, int]]) -> np.ndarray:
     """The same epochs in every preset and under every other switch, as a sheet."""
-    nights = {night.night: read_night(night, STYLE.prepare)[0] for night, _ in picked.values()}
+    nights = {night.night: read_night(night, STYLE.prepare).epochs for night, _ in picked.values()}
     sections = []
     for name, render in list_styles().items():
         style, n_columns = Style(render, STYLE.prepare), 3 if render.width_px > 1000 else len(picked)

@@ -56,6 +56,10 @@ class DatasetError(SomnolensError):
     """The dataset folder is missing, incomplete, or leaks between splits."""
 
 
+class StorageError(SomnolensError):
+    """A file or folder, here or in an object store, cannot be reached."""
+
+
 class PushError(SomnolensError):
     """A dataset cannot be put where it should go."""
 

@@ -146,9 +146,7 @@ def test_a_header_that_is_not_ascii_is_read(write_edf, make_signal, ramp, field)
 def test_a_label_that_is_not_ascii_is_kept(write_edf, make_signal, ramp):
     recording = read_recording(write_edf([make_signal("Näse C4", ramp)]))
     assert recording.names == ("Näse C4",)
-    assert recording.notes == (
-        "The header is not plain ASCII (label of signal 1); it was read all the same.",
-    )
+    assert recording.notes == ("The header is not plain ASCII (label of signal 1); it was read all the same.",)
 
 
 def test_a_bad_patient_field_of_edf_plus_is_passed_over(write_edf, make_signal, make_tals, ramp):

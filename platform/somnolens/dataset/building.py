@@ -2,13 +2,15 @@
 
 A row of the pipeline is a recording. Each task writes its night's shard itself, whole or not at
 all, and hands back one report; so a run that was stopped goes on with the nights that are not
-there yet, and the output does not depend on the number of workers.
+there yet, and the output does not depend on the number of workers. The longest nights come first, so
+that none is left to a single worker at the end.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray.data
 
 from somnolens.config import DatasetSettings, Settings
@@ -18,6 +20,7 @@ from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.dataset.splits import split_subjects
 from somnolens.read.night import Night
 from somnolens.render.style import Style
+from somnolens.storage import measure_sizes
 
 
 def build_dataset(
@@ -71,6 +74,8 @@ def _build_shards(
     if not nights:
         return
     folder = folder.resolve()
+    sizes = measure_sizes([night.recording_path for night in nights])
+    longest_first = [nights[place] for place in np.argsort(-np.array(sizes), kind="stable")]
 
     def build(row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
@@ -78,6 +83,7 @@ def _build_shards(
         write_report(folder, made, style.hash)
         return made.to_dict()
 
-    rows = ray.data.from_items([{"night": night} for night in nights], override_num_blocks=len(nights))
-    for row in rows.map(build).iter_rows():
+    rows = ray.data.from_items([{"night": night} for night in longest_first], override_num_blocks=len(nights))
+    compute = ray.data.TaskPoolStrategy(size=settings.n_workers or None)
+    for row in rows.map(build, compute=compute, memory=settings.night_memory_mb * 1e6).iter_rows():
         yield ShardReport(**row)

@@ -113,7 +113,8 @@ def _format_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _explain(manifest: dict[str, Any]) -> str:
     return (
         "Columns: cohort, subject, night, split, epoch (from 0), onset_s (since the start of the recording), stage, "
-        "scorer, quality (a word for each derivation), image (PNG), render_hash. Nights that could not be used: "
+        "scorer, scorers and scorer_stages (each scorer's own), soft_label (share of the scorers for W, N1, N2, N3, "
+        "R), quality (a word for each derivation), image (PNG), render_hash. Nights that could not be used: "
         f"{manifest['n_failed']}, each with its reason in `failures.csv`.\n\n"
         "**Licence.** The pictures show the recordings they were made from: the terms of the source cohorts apply to "
         "them, and most do not allow passing them on.\n\n"

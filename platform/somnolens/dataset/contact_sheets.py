@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from somnolens.dataset.statistics import DRAWN_STAGES, NightCounts
-from somnolens.provenance import write_bytes
 from somnolens.render.png import decode_png
 from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
+from somnolens.storage import write_bytes
 
 SHEETS_FOLDER = "contact-sheets"
 

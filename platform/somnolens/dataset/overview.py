@@ -1,6 +1,6 @@
 """What a person looks at first in a dataset folder: its tables of counts, its contact sheets, its card."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +9,30 @@ from somnolens.dataset.contact_sheets import write_contact_sheets
 from somnolens.dataset.statistics import (
     QUALITY_FILE,
     STATISTICS_FILE,
-    count_nights,
+    NightCounts,
     format_csv,
     tabulate_quality,
     tabulate_stages,
 )
-from somnolens.provenance import write_bytes
 from somnolens.render.style import Style
+from somnolens.storage import write_bytes
 
 CARD_FILE = "README.md"
 
 
-def write_overview(folder: Path, shards: Iterable[Path], manifest: dict[str, Any], style: Style) -> None:
+def write_overview(folder: Path, nights: Sequence[NightCounts], manifest: dict[str, Any], style: Style) -> None:
     """Write `statistics.csv`, `quality.csv`, the contact sheets and the card of a dataset.
 
     Parameters
     ----------
     folder : Path
-    shards : iterable of Path
-        Of all nights; in any order.
+    nights : sequence of NightCounts
+        All nights; in any order.
     manifest : dict
         What `dataset.json` will hold.
     style : Style
     """
-    nights = sorted(count_nights(shards), key=lambda counts: counts.night)
+    nights = sorted(nights, key=lambda counts: counts.night)
     statistics, quality = tabulate_stages(nights), tabulate_quality(nights, style.derivations)
     write_bytes(folder / STATISTICS_FILE, format_csv(statistics))
     write_bytes(folder / QUALITY_FILE, format_csv(quality))

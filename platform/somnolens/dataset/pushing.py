@@ -17,10 +17,10 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFound
 from somnolens.dataset.contact_sheets import SHEETS_FOLDER
 from somnolens.dataset.manifest import FAILURES_FILE, MANIFEST_FILE, NIGHTS_FILE, Dataset
 from somnolens.dataset.overview import CARD_FILE
-from somnolens.dataset.rows import locate_shard
+from somnolens.dataset.rows import name_shard
 from somnolens.dataset.statistics import QUALITY_FILE, STATISTICS_FILE
 from somnolens.errors import PushError
-from somnolens.provenance import write_bytes
+from somnolens.storage import write_bytes
 
 HUB = "hf://"
 
@@ -138,8 +138,7 @@ def push_dataset(
 
 def list_pushed(dataset: Dataset) -> list[str]:
     """Files of a dataset relative to its folder: shards first, `dataset.json` last."""
-    here = Path()
-    shards = [locate_shard(here, row["split"], row["night"]).as_posix() for row in dataset.manifest["nights"]]
+    shards = [name_shard(row["split"], row["night"]) for row in dataset.manifest["nights"]]
     sheets = sorted(f"{SHEETS_FOLDER}/{path.name}" for path in (dataset.folder / SHEETS_FOLDER).glob("*.png"))
     return shards + sheets + [name for name in _TABLES if (dataset.folder / name).is_file()]
 

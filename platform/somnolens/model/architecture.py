@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from somnolens.model.base import Exposure
-from somnolens.provenance import write_json
+from somnolens.storage import write_json
 
 _SPECIAL = (
     "<|endoftext|>",

@@ -21,7 +21,7 @@ from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
 from somnolens.errors import SomnolensError
-from somnolens.provenance import write_json
+from somnolens.storage import parse_path, write_json
 
 OBJECTIVE = "kappa"
 """What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
@@ -149,7 +149,7 @@ def train_on_worker(config: dict[str, Any]) -> None:
     crew = Crew(context.get_world_rank(), context.get_world_size())
     torch.manual_seed(settings.train.seed)
     torch.set_num_threads(max(1, int(settings.train.cpus_per_worker)))
-    dataset = open_training_dataset(Path(config["dataset"]), settings)
+    dataset = open_training_dataset(parse_path(config["dataset"]), settings)
     rows, validation = load_training_rows(settings, dataset, Path(config["cache"]))
     looker = prepare_looker(settings, dataset.style)
     attach_lora(looker, settings.train)
