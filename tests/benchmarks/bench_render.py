@@ -13,7 +13,7 @@ from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from somnolens.config import PrepareSettings, RenderSettings, SimulateSettings
+from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings, SimulateSettings
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import find_montage
 from somnolens.render.pictures import render_signals
@@ -63,7 +63,22 @@ def measure() -> list[dict]:
             "higher_is_better": True,
             "bar": None,
         },
+        *(_measure_style(preset, signals_uv) for preset in STYLE_PRESETS if preset != "strip-448"),
     ]
+
+
+def _measure_style(preset: str, signals_uv: np.ndarray) -> dict:
+    style = Style(RenderSettings(preset=preset), PrepareSettings())
+    present = np.ones(len(style.derivations), bool)
+    seconds = time_per_epoch(lambda some: draw_with_ours(some, present, style), signals_uv)
+    height, width = style.shape_px
+    return {
+        "name": f"render.epochs_per_s.{preset}",
+        "value": 1 / seconds,
+        "unit": f"epochs/s of one core, {width} x {height} px",
+        "higher_is_better": True,
+        "bar": None,
+    }
 
 
 def prepare_night() -> np.ndarray:
@@ -83,8 +98,8 @@ def time_per_epoch(work: Callable[[np.ndarray], object], signals_uv: np.ndarray,
     return best / len(signals_uv)
 
 
-def draw_with_ours(signals_uv: np.ndarray, present: np.ndarray) -> list[bytes]:
-    return [encode_png(picture, STYLE.palette) for picture in render_signals(signals_uv, present, STYLE)]
+def draw_with_ours(signals_uv: np.ndarray, present: np.ndarray, style: Style = STYLE) -> list[bytes]:
+    return [encode_png(picture, style.palette) for picture in render_signals(signals_uv, present, style)]
 
 
 def draw_with_matplotlib(signals_uv: np.ndarray) -> bytes:
