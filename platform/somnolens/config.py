@@ -128,6 +128,10 @@ class ModelSettings(Section):
     base: str = Field("embedded", description="'embedded', a hub name, or a local folder")
     revision: str | None = Field(None, description="hub revision, pinned for real work")
     prompt: str = "Classify the PSG. Choose from: W, N1, N2, N3, R."
+    tiles: bool = Field(
+        True,
+        description="cut a picture into tiles as the base model's processor does; false: one, where it has a choice",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
 
 

@@ -100,8 +100,8 @@ def _without_peft_warning() -> Iterator[None]:
 
 def prepare_looker(settings: Settings, style: Style) -> Looker:
     """Load the base model and bind it to the prompt and the style, without an adapter yet."""
-    model, tokenizer, exposure = load_model(settings.model)
-    return build_looker(model, tokenizer, exposure, settings.model.prompt, style.shape_px, style.palette)
+    model, tokenizer, processor = load_model(settings.model)
+    return build_looker(model, tokenizer, processor, settings.model, style.shape_px, style.palette)
 
 
 def make_card(settings: Settings, style: Style, dataset: dict[str, Any], **more: Any) -> AdapterCard:
