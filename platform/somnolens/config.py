@@ -161,6 +161,9 @@ class TrainSettings(Section):
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
     )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
+    gradient_checkpointing: bool = Field(
+        False, description="keep the inputs of layers alone and compute the rest again: less memory, a third more time"
+    )
     n_workers: Count = 2
     gpus_per_worker: float = Field(0, ge=0)
     cpus_per_worker: Positive = 1

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from somnolens.model.adapters import attach_lora, load_adapter, make_card, prepa
 from somnolens.model.base import Looker, load_model
 from somnolens.model.families import find_family, list_families
 from somnolens.render.style import Style
-from tests.tiny_models import MODELS, build_tokenizer, write_tiny_model
+from tests.repository.tree import ROOT
+from tests.tiny_models import MODELS, build_tokenizer
 
 KINDS = tuple(MODELS)
 SHAPES = {
@@ -107,12 +107,6 @@ LORA["llava_onevision"] = LORA["llava_next"]
 @pytest.fixture(scope="session", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
-
-
-@pytest.fixture(scope="session")
-def find_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Each tiny model written once, when it is first asked for."""
-    return cache(lambda kind: write_tiny_model(kind, tmp_path_factory.mktemp(kind)))
 
 
 @pytest.fixture(scope="session")
@@ -213,6 +207,30 @@ def test_the_prompt_is_that_of_the_official_processor(looker, official):
 
 def test_a_picture_of_448_by_224_costs_these_image_tokens(kind, looker):
     assert looker.family.count_image_tokens(224, 448) == N_IMAGE_TOKENS[kind]
+
+
+UNTOUCHED = {"internvl": ((448, 448), 256), "llava_next": ((336, 336), 1176), "llava_onevision": ((384, 384), 1485)}
+"""Sizes of one tile, and what they cost."""
+
+
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_a_picture_of_one_tile_is_not_resized(name, find_folder):
+    shape_px, n_image_tokens = UNTOUCHED[name]
+    looker = make_looker(make_settings(find_folder(name), shape_px))
+    assert looker.family.count_image_tokens(*shape_px) == n_image_tokens
+    pictures = draw_noise(shape_px)
+    mean, std = (torch.tensor(looker.family.processor[f"image_{name}"])[:, None, None] for name in ("mean", "std"))
+    first = looker.family.make_pixels(pictures, looker.palette)["pixel_values"].flatten(0, 1)[0]
+    coloured = looker.palette[pictures[0].long()].permute(2, 0, 1)
+    torch.testing.assert_close((first * std + mean) * 255, coloured.float(), rtol=0, atol=1e-3)
+
+
+def test_the_readme_tells_the_families_and_what_pictures_cost():
+    rows = re.findall(r"^\|[^|]*\| `(\w+)` \| (\d+) \|[^|]*\|([^|]*)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    told = {kind: int(n_tokens) for kind, n_tokens, _ in rows}
+    assert told == N_IMAGE_TOKENS
+    untouched = {kind: text.strip() for kind, _, text in rows if "x" in text}
+    assert untouched == {kind: f"{width} x {height}: {n}" for kind, ((height, width), n) in UNTOUCHED.items()}
 
 
 def test_logits_are_those_of_the_official_forward_pass(folder, looker, official):

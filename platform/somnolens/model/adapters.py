@@ -88,6 +88,15 @@ def attach_lora(looker: Looker, settings: TrainSettings) -> None:
     )
     with _without_peft_warning():
         looker.model = get_peft_model(looker.model, config)
+    if settings.gradient_checkpointing:
+        _checkpoint_layers(looker.model)
+
+
+def _checkpoint_layers(model: PeftModel) -> None:
+    """transformers has given the method a new name and warns of the old one."""
+    name = "activation_checkpointing_enable"
+    enable = getattr(model, name) if hasattr(model, name) else model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 @contextmanager

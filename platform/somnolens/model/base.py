@@ -46,8 +46,6 @@ def choose_device() -> torch.device:
 def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, Any]]:
     """Load a vision-language model of transformers with its tokenizer and the settings of its image processor.
 
-    The chat template is that of the processor where it has one of its own: the tokenizer's may know no pictures.
-
     Raises
     ------
     BaseModelError
@@ -59,17 +57,24 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
         model = AutoModelForImageTextToText.from_pretrained(
             place, revision=settings.revision, dtype=choose_dtype(settings.dtype)
         )
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
+        tokenizer = load_tokenizer(settings)
         image_processor, _ = ImageProcessingMixin.get_image_processor_dict(place, revision=settings.revision)
-        processor, _ = ProcessorMixin.get_processor_dict(place, revision=settings.revision)
     except (OSError, ValueError) as error:
         raise BaseModelError(
             f"The base model {settings.base!r} cannot be loaded: {str(error).splitlines()[0]} "
             "Name 'embedded', a model of the hub, or a folder with config.json and safetensors."
         ) from None
-    tokenizer.chat_template = processor.get("chat_template") or tokenizer.chat_template
     model.name_or_path = model.config._name_or_path = settings.base  # what peft writes down: no path of this machine
     return model, tokenizer, image_processor
+
+
+def load_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
+    """Tokenizer of a base model, with the processor's chat template where it has one: its own may know no pictures."""
+    place = locate_base(settings.base)
+    tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
+    processor, _ = ProcessorMixin.get_processor_dict(place, revision=settings.revision)
+    tokenizer.chat_template = processor.get("chat_template") or tokenizer.chat_template
+    return tokenizer
 
 
 def identify_base(settings: ModelSettings) -> dict[str, str | None]:
