@@ -4,12 +4,19 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from somnolens.errors import SomnolensError
+from somnolens.storage import parse_path
+
+
+def place(what: str) -> Any:
+    """A folder of this machine or of an object store, as an argument."""
+    return typer.Argument(help=f"{what}; or its URL, as s3://bucket/folder", parser=parse_path, metavar="PLACE")
+
 
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
 Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]

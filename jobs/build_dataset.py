@@ -1,8 +1,9 @@
 """Render a folder of nights to a dataset.
 
-    python jobs/build_dataset.py NIGHTS OUT [--config FILE] [--set section.key=value ...]
+    python jobs/build_dataset.py NIGHTS OUT [--max-failed 0.05] [--push TARGET] [--set section.key=value ...]
 
-Started again after an interruption, it goes on with the nights that are not there yet.
+Started again after an interruption, it goes on with the nights that are not there yet. With --push the finished
+dataset also goes to a Hugging Face dataset repository, made private, or to a folder or store.
 """
 
 from pathlib import Path
@@ -13,35 +14,64 @@ from rich.console import Console
 
 from somnolens.config import Settings, read_settings
 from somnolens.dataset.building import build_dataset
+from somnolens.dataset.failures import count_kinds, format_kinds
 from somnolens.dataset.manifest import Dataset
+from somnolens.dataset.pushing import check_target, list_pushed, parse_target, push_dataset
 from somnolens.dataset.rows import ShardReport
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.read.cohorts import find_nights
 
 
 def main(
-    nights: Annotated[Path, typer.Argument(help="folder of recordings and scorings")],
-    out: Annotated[Path, typer.Argument(help="folder of the dataset")],
+    nights: Annotated[Path, place("folder of recordings and scorings")],
+    out: Annotated[Path, place("folder of the dataset")],
+    max_failed: Annotated[
+        float | None, typer.Option(help="share of the nights that may fail; as --set dataset.max_failed_share")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="where the finished dataset goes too: owner/name, ./folder, s3://bucket/folder")
+    ] = None,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Render a folder of nights to a dataset."""
-    settings = read_settings(config, overrides)
+    share = [] if max_failed is None else [f"dataset.max_failed_share={max_failed}"]
+    settings = read_settings(config, [*overrides, *share])
+    if push:
+        check_target(push, out)  # before hours of work, not after
     with cluster(out / LOG_FILE) as console:
         dataset = build(nights, out, settings, console)
         console.print(describe(dataset))
+    if push:
+        send(dataset, push, Console())
 
 
 def build(nights: Path, out: Path, settings: Settings, console: Console) -> Dataset:
-    """Build with a progress bar."""
+    """Build with a progress bar, and tell at the end, however it came, which nights failed."""
     found = find_nights(nights, settings.dataset.cohort, settings.read.channels)
-    with progress(console, "Rendering nights", len(found)) as advance:
+    reports: list[ShardReport] = []
+    try:
+        with progress(console, "Rendering nights", len(found)) as advance:
 
-        def report(made: ShardReport) -> None:
-            advance(note=f"{made.night}: {made.error or f'{made.n_epochs} epochs'}")
+            def report(made: ShardReport) -> None:
+                reports.append(made)
+                advance(note=f"{made.night}: {made.error or f'{made.n_epochs} epochs'}")
 
-        return build_dataset(found, settings, out, report)
+            return build_dataset(found, settings, out, report)
+    finally:
+        if kinds := count_kinds(reports):
+            console.print(format_kinds(kinds))
+
+
+def send(dataset: Dataset, target: str, console: Console) -> None:
+    """Push a dataset; a copy has our progress bar, the hub's client its own."""
+    if parse_target(target).is_hub:
+        place = push_dataset(dataset, target)
+    else:
+        with progress(console, "Copying", len(list_pushed(dataset))) as advance:
+            place = push_dataset(dataset, target, report=lambda name: advance(note=name))
+    console.print(f"It was pushed to {place}.", soft_wrap=True, markup=False)
 
 
 def describe(dataset: Dataset) -> str:

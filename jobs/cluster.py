@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -19,6 +20,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import ray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from somnolens.storage import is_here, write_bytes
 
 LOG_FILE = "ray.log"
 
@@ -36,12 +39,26 @@ def cluster(log: Path, n_cpus: int = 0) -> Iterator[Console]:
     n_cpus : int
         CPUs that the work needs at once; a small machine promises as many.
     """
-    with quiet(log) as console:
+    with _local(log) as here, quiet(here) as console:
         _connect(n_cpus)
         try:
             yield console
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _local(log: Path) -> Iterator[Path]:
+    """A log of an object store is written here, and put there at the end."""
+    if is_here(log):
+        yield log
+        return
+    with TemporaryDirectory(prefix="somnolens-") as folder:
+        here = Path(folder) / log.name
+        try:
+            yield here
+        finally:
+            write_bytes(log, here.read_bytes())
 
 
 def _connect(n_cpus: int) -> None:

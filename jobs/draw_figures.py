@@ -16,20 +16,31 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from somnolens.aasm import STAGES
-from somnolens.config import PrepareSettings, RenderSettings
+from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
 from somnolens.jobs.arguments import run_job
-from somnolens.provenance import write_bytes
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
 from somnolens.render.pictures import render_epochs
 from somnolens.render.png import encode_png
+from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
+from somnolens.storage import write_bytes
 
 STYLE = Style(RenderSettings(), PrepareSettings())
 WIDE = Style(RenderSettings(preset="wide-896"), PrepareSettings())
 REAL_NIGHT = "SC4001E0_5epochs"
+
+SWITCHES = {
+    "amplitude: min-max": {"amplitude": "min-max"},
+    "ink: monochrome": {"ink": "monochrome"},
+    "grid: false": {"grid": False},
+}
+"""Settings that stand beside the presets, each alone."""
+
+SHEET_PX = 1760
+"""Width of the pictures on the sheet of styles: five of 352 px."""
 
 
 def main(
@@ -46,6 +57,7 @@ def main(
         columns["real (Sleep-EDF SC4001, two EEG only)"] = draw_stages(real_night[0])
     write_figure(lay_out(columns), out / "epochs.png")
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
+    write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
     shutil.copy(run / "search" / "search.png", out / "search.png")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
@@ -55,7 +67,7 @@ def main(
 def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
     """An epoch in the middle of the longest run of a stage in the first night that has the stage."""
     for night in nights:
-        _, hypnogram = read_night(night, STYLE.prepare)
+        hypnogram = read_night(night, STYLE.prepare).hypnogram
         runs = _find_runs([scored == stage for scored in hypnogram.stages])
         if runs:
             first, last = max(runs, key=lambda run: run[1] - run[0])
@@ -70,14 +82,45 @@ def _find_runs(is_stage: list[bool]) -> list[tuple[int, int]]:
 
 def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     """The picture of one epoch, palette indices."""
-    epochs, _ = read_night(night, style.prepare)
+    epochs = read_night(night, style.prepare).epochs
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
 
 
 def draw_stages(night: Night) -> dict[str, np.ndarray]:
     """One picture for each stage of a short night that holds each once."""
-    epochs, hypnogram = read_night(night, STYLE.prepare)
+    scored = read_night(night, STYLE.prepare)
+    epochs, hypnogram = scored.epochs, scored.hypnogram
     return dict(zip(hypnogram.stages, render_epochs(epochs, STYLE), strict=True))
+
+
+def draw_styles(picked: dict[str, tuple[Night, int]]) -> np.ndarray:
+    """The same epochs in every preset and under every other switch, as a sheet."""
+    nights = {night.night: read_night(night, STYLE.prepare).epochs for night, _ in picked.values()}
+    sections = []
+    for name, render in list_styles().items():
+        style, n_columns = Style(render, STYLE.prepare), 3 if render.width_px > 1000 else len(picked)
+        tiles = [
+            Tile(style.palette[render_epochs(nights[night.night], style, epoch, epoch + 1)[0]], stage)
+            for stage, (night, epoch) in picked.items()
+        ]
+        sections.append(Section(tiles, n_columns, SHEET_PX // n_columns, name, tell_style(render)))
+    return compose_sheet("Styles", "The same five simulated epochs, one of each stage.", sections, letters=1.6)
+
+
+def list_styles() -> dict[str, RenderSettings]:
+    """What stands on the sheet of styles, by name."""
+    presets = {name: RenderSettings(preset=name) for name in STYLE_PRESETS}
+    return presets | {name: RenderSettings(**changes) for name, changes in SWITCHES.items()}
+
+
+def tell_style(render: RenderSettings) -> str:
+    """Size, and what sets a style apart."""
+    scale = f"EEG {render.eeg_uv_per_px:g} microvolts per px" if render.amplitude == "fixed" else "each epoch min-max"
+    parts = [f"{render.width_px} x {render.height_px} px", scale, f"stroke {render.stroke_px:g} px", render.ink]
+    parts += ["grid"] if render.grid else ["no grid"]
+    parts += ["between its neighbours"] if render.epochs_shown == 3 else []
+    parts += [f"spectrogram of {render.spectrum_px} px"] if render.spectrum_px else []
+    return ", ".join(parts)
 
 
 def lay_out(columns: dict[str, dict[str, np.ndarray]]) -> Figure:

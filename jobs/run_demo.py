@@ -20,7 +20,7 @@ from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.evaluate_adapter import evaluate
 from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.jobs.simulate_nights import simulate
-from somnolens.provenance import describe_code, describe_hardware, make_run_folder, write_bytes, write_json
+from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.agreement import Agreement, measure_agreement, pool
 from somnolens.report.canvas import write_figure
@@ -29,6 +29,7 @@ from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
 from somnolens.score.peers import score_with_yasa
 from somnolens.serve.running import start_service, stop_service
+from somnolens.storage import write_bytes, write_json
 
 CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
 """What the demo changes of the default settings."""

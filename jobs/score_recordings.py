@@ -20,12 +20,12 @@ from somnolens.errors import describe_error
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.model.adapters import locate_adapter, read_card
-from somnolens.provenance import write_bytes
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
 from somnolens.report.night import write_night
 from somnolens.score.engine import load_engine
 from somnolens.score.night import score_recording
+from somnolens.storage import write_bytes
 
 
 def main(

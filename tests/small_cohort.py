@@ -14,6 +14,7 @@ from somnolens.render.style import Style
 from somnolens.simulate.night import simulate_night
 from somnolens.simulate.subject import draw_subject
 from somnolens.simulate.writing import write_hypnogram, write_recording
+from somnolens.storage import list_names
 
 STAGES = ("W", "N1", "N2", "N3", "R", "UNSCORED", "N2", "W")
 """What the scorer of every small night wrote: each stage, and an epoch nobody scored."""
@@ -71,6 +72,6 @@ def find_shard(folder: Path, night: str) -> Path:
 
 
 def read_outputs(folder: Path) -> dict[str, bytes]:
-    """Shards and manifest of a dataset folder; what tells the time is left out."""
-    kept = [folder / "dataset.json", *folder.glob("shards/*/*/*.parquet")]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+    """What a dataset folder holds, but for the tables that tell the time."""
+    left_out = ("nights.csv", "failures.csv", "report.json", "ray.log")
+    return {name: (folder / name).read_bytes() for name in list_names(folder) if not name.endswith(left_out)}

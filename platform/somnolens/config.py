@@ -116,6 +116,10 @@ class DatasetSettings(Section):
     keep_signals: bool = Field(
         False, description="keep prepared signals beside the pictures, to draw them anew in another style"
     )
+    n_workers: int = Field(0, ge=0, description="nights drawn at once; 0: one for each free CPU of the cluster")
+    night_memory_mb: Count = Field(
+        1000, description="memory kept free for each night; a night of 24 h or many pixels needs more"
+    )
     max_night_s: Positive = Field(600.0, description="a night that takes longer to draw has failed")
     max_failed_share: float = Field(
         0.05, ge=0, le=1, description="more failed nights than this end the job with an error"

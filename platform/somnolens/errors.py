@@ -56,6 +56,14 @@ class DatasetError(SomnolensError):
     """The dataset folder is missing, incomplete, or leaks between splits."""
 
 
+class StorageError(SomnolensError):
+    """A file or folder, here or in an object store, cannot be reached."""
+
+
+class PushError(SomnolensError):
+    """A dataset cannot be put where it should go."""
+
+
 class AdapterError(SomnolensError):
     """The adapter is missing, foreign, or was trained on pictures drawn differently."""
 

@@ -18,15 +18,16 @@ def measure() -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         simulate_subject(0, SimulateSettings(hours=HOURS, seed=11), Path(folder))
         night = find_nights(Path(folder), "simulated")[0]
-        epochs, hypnogram = read_night(night, STYLE.prepare)
-        encode_shard(night, "train", STYLE, epochs, hypnogram)  # compiles
+        encode_shard(night, "train", STYLE, read_night(night, STYLE.prepare))  # compiles
         started = time.process_time()
-        epochs, hypnogram = read_night(night, STYLE.prepare)
-        encode_shard(night, "train", STYLE, epochs, hypnogram)
+        scored = read_night(night, STYLE.prepare)
+        encode_shard(night, "train", STYLE, scored)
         ours_s = time.process_time() - started
-    draw_with_matplotlib(epochs.signals_uv[0])
-    some = epochs.signals_uv[:N_MATPLOTLIB]
-    theirs_s = len(epochs) * time_per_epoch(lambda signals: [draw_with_matplotlib(one) for one in signals], some, 3)
+    draw_with_matplotlib(scored.epochs.signals_uv[0])
+    some = scored.epochs.signals_uv[:N_MATPLOTLIB]
+    theirs_s = len(scored.epochs) * time_per_epoch(
+        lambda signals: [draw_with_matplotlib(one) for one in signals], some, 3
+    )
     return [
         {
             "name": "dataset.ratio_matplotlib",

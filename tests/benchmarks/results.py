@@ -10,7 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from somnolens import provenance
+from somnolens import storage
 from somnolens.errors import SettingsError
 
 Row = dict[str, Any]
@@ -61,7 +61,7 @@ def merge_results(before: Iterable[Row], measured: Iterable[Row]) -> list[Row]:
 
 def write_results(path: Path, rows: Iterable[Row]) -> None:
     """Write one JSON object per line, atomically."""
-    provenance.write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    storage.write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def format_value(value: float) -> str:
@@ -106,7 +106,7 @@ def write_readme_table(readme: Path, rows: list[Row]) -> None:
         raise SettingsError(f"{readme.name} must hold the lines {BEGIN} and {END} once each; the table goes between.")
     head, _, rest = text.partition(BEGIN)
     tail = rest.partition(END)[2]
-    provenance.write_bytes(readme, f"{head}{BEGIN}\n{format_markdown(rows)}\n{END}{tail}".encode())
+    storage.write_bytes(readme, f"{head}{BEGIN}\n{format_markdown(rows)}\n{END}{tail}".encode())
 
 
 def _unit(row: Row) -> str:

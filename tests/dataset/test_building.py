@@ -69,7 +69,8 @@ def test_a_run_that_goes_on_redoes_only_what_is_not_there(built, nights, tmp_pat
 def test_too_many_failures_end_the_job_and_keep_the_shards(ray_cluster, nights, tmp_path):
     with pytest.raises(DatasetError) as caught:
         build(nights, tmp_path, small_settings("embedded"))
-    assert str(caught.value).startswith("1 of 4 nights failed, more than the 5% allowed.")
+    expected = "1 of 4 nights failed, more than the 5% allowed. By kind: 1 UnreadableRecording."
+    assert str(caught.value).startswith(expected)
     assert find_shard(tmp_path, "SIM001").is_file()
 
 

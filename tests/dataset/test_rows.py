@@ -11,10 +11,13 @@ from PIL import Image
 
 from somnolens.config import DatasetSettings, RenderSettings, Settings
 from somnolens.dataset.rows import SCHEMA, ShardReport, build_shard, read_night
+from somnolens.hypnogram import Hypnogram
+from somnolens.read.edf import read_facts
 from somnolens.read.night import Night, Scoring
 from somnolens.render.pictures import render_epochs
 from somnolens.render.png import decode_png
 from somnolens.render.style import Style
+from somnolens.simulate.writing import write_hypnogram
 from tests.small_cohort import N_EPOCHS, STAGES, find_shard
 
 
@@ -59,7 +62,7 @@ def test_rows_are_the_epochs_in_order_with_the_stages_of_the_scoring(night, styl
 def test_the_pictures_of_a_shard_are_those_that_scoring_draws(night, style, tmp_path):
     build_shard(night, "train", style, tmp_path, DatasetSettings())
     images = read_shard(tmp_path)["image"].to_pylist()
-    drawn = render_epochs(read_night(night, style.prepare)[0], style)
+    drawn = render_epochs(read_night(night, style.prepare).epochs, style)
     np.testing.assert_array_equal(np.stack([decode_png(image["bytes"]) for image in images]), drawn)
     assert {image["path"] for image in images} == {None}
 
@@ -152,3 +155,19 @@ def test_a_bug_tells_its_place_and_not_its_text(night, style, tmp_path):
     assert report.error.startswith("RuntimeError at test_rows.py:")
     assert report.error.endswith("Please report it.")
     assert "Kowalczyk" not in str(report)
+
+
+def test_every_scorer_keeps_a_column_beside_the_consensus(night, style, tmp_path):
+    said = {"anna": ("W", "N1", "N2"), "berta": ("W", "N2", "N2"), "clara": ("W", "N2", "UNSCORED")}
+    start = read_facts(night.recording_path).start
+    for scorer, stages in said.items():
+        write_hypnogram(Hypnogram((*stages, *["UNSCORED"] * 5)), tmp_path / f"{scorer}.edf", start)
+    scorings = tuple(Scoring(tmp_path / f"{scorer}.edf", scorer) for scorer in said)
+    build_shard(replace(night, scorings=scorings), "train", style, tmp_path, DatasetSettings())
+    table = read_shard(tmp_path).to_pylist()
+    assert [row["stage"] for row in table[:4]] == ["W", "N2", "N2", "UNSCORED"]
+    assert {tuple(row["scorers"]) for row in table} == {("anna", "berta", "clara")}
+    assert [row["scorer_stages"] for row in table[:3]] == [["W"] * 3, ["N1", "N2", "N2"], ["N2", "N2", "UNSCORED"]]
+    assert table[1]["soft_label"] == pytest.approx([0, 1 / 3, 2 / 3, 0, 0])
+    assert table[2]["soft_label"] == [0, 0, 1, 0, 0]
+    assert table[3]["soft_label"] is None

@@ -211,7 +211,7 @@ def end_as_called(app) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
-    [("inspect", "gone.edf"), ("score", "gone.edf", "--adapter", "gone"), ("demo", "--config", "gone.yaml")],
+    [("inspect", "gone.edf"), ("demo", "--config", "gone.yaml")],
 )
 def test_bad_input_ends_with_one_sentence_and_exit_code_1(run_somnolens, arguments):
     ended = run_somnolens(*arguments)

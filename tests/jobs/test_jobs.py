@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from somnolens.errors import RunFolderError
 from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
 from tests.repository.tree import ROOT
 from tests.small_cohort import SETTINGS, write_small_cohort
@@ -37,7 +38,7 @@ def nights(tmp_path_factory) -> Path:
 def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, adapter_folder, tmp_path):
     """The first as `ray job submit` sends it, the others with the head's address, as their jobs find it."""
     dataset, run, base = tmp_path / "dataset", tmp_path / "run", f"model.base={adapter_folder.parent / 'base'}"
-    settings = set_all(*SETTINGS, base, "train.passes=1")
+    settings = set_all(*SETTINGS, base, "train.passes=1", "train.n_workers=1")
     submit = (Path(sys.executable).with_name("ray"), "job", "submit", "--working-dir", ROOT, "--")
     built = run_on_head(*submit, sys.executable, "jobs/build_dataset.py", nights, dataset, *settings)
     assert built.returncode == 0, (built.stdout, built.stderr)
@@ -53,22 +54,19 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
         assert ended.stderr == "", name
     assert json.loads((tmp_path / "evaluated" / "metrics.json").read_text())["split"] == "test"
     assert len(list((tmp_path / "scored").glob("*.json"))) == 5
-    again = run_on_head(sys.executable, "jobs/train_adapter.py", dataset, run, *settings)
-    assert again.returncode == 1
-    assert again.stderr.startswith(f"RunFolder: The run folder {run} exists.")
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "ray.log" for path in written)
     assert [path for path in written if b"Kowalczyk" in path.read_bytes()] == []
 
 
-def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, adapter_folder, tmp_path):
+def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, tmp_path):
     many = tmp_path / "nights"
     many.mkdir()
-    for number in range(1, 301):
+    for number in range(1, 601):
         shutil.copy(nights / "SIM001-PSG.edf", many / f"SIM{number:03d}-PSG.edf")
-    command = [sys.executable, "jobs/score_recordings.py", str(adapter_folder), str(many), str(tmp_path / "scored")]
+    command = [sys.executable, "jobs/build_dataset.py", str(many), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
     started = start_as_in_a_terminal(command, environment)
-    wait_for(lambda: list((tmp_path / "scored").glob("*.json")), 150)
+    wait_for(lambda: list((tmp_path / "dataset").glob("shards/*/*/part-0.parquet")), 150)
     family = list_descendants(started.pid)
     assert any("raylet" in title for title in family.values())
     os.killpg(started.pid, signal.SIGINT)
@@ -76,6 +74,17 @@ def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, adapter_folder, 
     assert started.returncode == 130
     assert said.decode().splitlines()[-1] == "Stopped. What was finished is kept."
     wait_for(lambda: not [pid for pid in family if read_title(pid)], 20)
+
+
+def test_a_run_folder_is_new_or_gone_on_with(tmp_path):
+    from somnolens.jobs.train_adapter import open_run
+
+    open_run(tmp_path / "run", resume=False)
+    open_run(tmp_path / "run", resume=True)
+    with pytest.raises(RunFolderError, match="No run overwrites another"):
+        open_run(tmp_path / "run", resume=False)
+    with pytest.raises(RunFolderError, match=r"There is no run folder \S+ to go on with\. Leave --resume out"):
+        open_run(tmp_path / "other", resume=True)
 
 
 def wait_for(condition, seconds: float) -> None:

@@ -88,7 +88,6 @@ def test_an_impossible_range_of_what_is_not_read_does_not_matter(write_edf, make
     parts = [make_signal("CPAP", ramp, unit="cmH2O", physical_min="0", physical_max="0"), make_signal("C4", ramp)]
     recording = read_recording(write_edf(parts))
     np.testing.assert_allclose(recording["C4"].samples_uv, ramp * 0.1, atol=1e-3)
-    assert "does not keep to the standard" in recording.notes[0]
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-3"])
@@ -135,29 +134,27 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("field", BROKEN)
-def test_a_header_that_is_not_ascii_is_cleaned_in_a_copy(write_edf, make_signal, ramp, field):
+def test_a_header_that_is_not_ascii_is_read(write_edf, make_signal, ramp, field):
     path = write_edf([make_signal("C4", ramp)], **BROKEN[field])
     before = path.read_bytes()
     recording = read_recording(path)
     np.testing.assert_allclose(recording["C4"].samples_uv, ramp * 0.1, atol=1e-3)
     assert path.read_bytes() == before
-    assert recording.notes in ((), (f"The header is not plain ASCII ({field}); it was read through a cleaned copy.",))
+    assert recording.notes == (f"The header is not plain ASCII ({field}); it was read all the same.",)
 
 
 def test_a_label_that_is_not_ascii_is_kept(write_edf, make_signal, ramp):
     recording = read_recording(write_edf([make_signal("Näse C4", ramp)]))
     assert recording.names == ("Näse C4",)
-    assert recording.notes == (
-        "The header is not plain ASCII (label of signal 1); it was read through a cleaned copy.",
-    )
+    assert recording.notes == ("The header is not plain ASCII (label of signal 1); it was read all the same.",)
 
 
-def test_a_bad_patient_field_of_edf_plus_is_cleaned(write_edf, make_signal, make_tals, ramp):
+def test_a_bad_patient_field_of_edf_plus_is_passed_over(write_edf, make_signal, make_tals, ramp):
     tals = make_tals([b"+%d\x14\x14\0" % second for second in range(10)])
     path = write_edf([make_signal("C4", ramp), tals], reserved="EDF+C", patient="Doe, John")
     recording = read_recording(path)
     np.testing.assert_allclose(recording["C4"].samples_uv, ramp * 0.1, atol=1e-3)
-    assert "read through a cleaned copy" in recording.notes[0]
+    assert recording.notes == ()
 
 
 @pytest.mark.parametrize("date", ["99.99.99", "2021-3-2", "        "])
@@ -173,21 +170,10 @@ def test_a_decimal_comma_is_a_decimal_point(write_edf, make_signal, ramp):
     np.testing.assert_allclose(read_recording(write_edf(parts))["C4"].samples_uv, ramp * 0.1, atol=1e-3)
 
 
-def test_the_temporary_copy_is_removed(write_edf, make_signal, ramp, tmp_path, monkeypatch):
-    private = tmp_path / "private"
-    private.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(private))
-    recording = read_recording(write_edf([make_signal("C4", ramp)], date="99.99.99"))
-    assert recording.notes
-    assert list(private.iterdir()) == []
-
-
-def test_what_even_a_cleaned_header_does_not_mend_says_so(write_edf, make_signal):
-    """edflib reads at most 640 signals."""
-    message = message_of(write_edf([make_signal("C4", np.zeros(2, int), 1) for _ in range(700)]))
-    assert message == (
-        "night.edf cannot be read as EDF even with a cleaned header: number of signals. Export the recording again."
-    )
+def test_more_signals_than_other_readers_take_are_read(write_edf, make_signal):
+    recording = read_recording(write_edf([make_signal("C4", np.array([5, -5]), 1) for _ in range(700)]))
+    assert len(recording.signals) == 700
+    np.testing.assert_allclose(recording["C4 (700)"].samples_uv, [0.5, -0.5], atol=1e-3)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -232,8 +218,3 @@ def test_nothing_identifying_leaves_the_reader(write_edf, make_signal, make_tals
     everything = said + caplog.text + captured.out + captured.err
     assert SECRET.lower() not in everything.lower()
     assert "1951" not in everything
-
-
-def test_edflib_stays_quiet(write_edf, make_signal, ramp, capfd):
-    read_recording(write_edf([make_signal("C4", ramp)], date="99.99.99"))
-    assert capfd.readouterr() == ("", "")

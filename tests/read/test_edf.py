@@ -6,10 +6,13 @@ from datetime import datetime
 import edfio
 import mne
 import numpy as np
+import pyedflib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from somnolens.errors import UnreadableRecordingError
+from somnolens.read import edf
 from somnolens.read.edf import read_facts, read_recording
 
 
@@ -159,3 +162,26 @@ def test_a_real_excerpt_agrees_with_mne(psg_folder):
     assert recording["EMG submental"].sampling_rate_hz == 1.0
     assert [other.name for other in recording.others] == ["Resp oro-nasal", "Temp rectal", "Event marker"]
     assert recording.notes == ()
+
+
+def test_rates_records_and_annotations_mixed_agree_with_pyedflib(write_edf, make_signal, make_tals, monkeypatch):
+    """Read in blocks of a few records, of which the last is not full."""
+    monkeypatch.setattr(edf, "_BYTES_AT_ONCE", 4_000)
+    rng = np.random.default_rng(0)
+    rates_hz = {"C4": 256, "E1": 64, "EMG": 200, "Resp": 10}
+    parts = [make_signal(name, rng.integers(-32768, 32768, 11 * rate), rate) for name, rate in rates_hz.items()]
+    parts.insert(2, make_tals([b"+%d\x14\x14\0" % second for second in range(11)]))
+    path = write_edf(parts, reserved="EDF+C")
+    recording = read_recording(path)
+    with pyedflib.EdfReader(str(path)) as reader:
+        assert recording.names == tuple(reader.getSignalLabels())
+        for number, signal in enumerate(recording):
+            np.testing.assert_allclose(signal.samples_uv, reader.readSignal(number), atol=1e-3)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_told(write_edf, make_signal, ramp):
+    path = write_edf([make_signal("C4", ramp)])
+    opened = edf._open(path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UnreadableRecordingError, match="became shorter while it was read"):
+        list(edf._iterate_blocks(opened))

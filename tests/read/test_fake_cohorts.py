@@ -58,7 +58,8 @@ def test_stage_counts_of_the_epochs_are_exact(cohort):
     """Through signals and alignment, as a dataset is built."""
     nights, truths = cohort
     for truth in truths:
-        epochs, hypnogram = read_night(nights[truth.night], PrepareSettings())
+        scored = read_night(nights[truth.night], PrepareSettings())
+        epochs, hypnogram = scored.epochs, scored.hypnogram
         assert len(epochs) == len(hypnogram)
         n_outside = len(epochs) - len(next(iter(truth.scorers.values()), ()))
         counts = Counter(hypnogram.stages)
@@ -107,7 +108,7 @@ def test_a_night_of_any_cohort_can_be_sent_to_another_process(cohort):
 def notes_of(cohorts, cohort: str, night: str) -> str:
     found = cohorts[cohort][0][night]
     facts = read_facts(found.recording_path)
-    return " ".join((*facts.notes, *read_stages(found, facts).notes))
+    return " ".join((*facts.notes, *read_stages(found, facts)[0].notes))
 
 
 def test_the_reading_of_what_is_unconfirmed_is_told(cohorts):
@@ -125,7 +126,7 @@ def test_epochs_of_20_s_are_widened_and_it_is_told(cohorts):
 
 def test_widened_epochs_show_the_signal_around_their_own(cohorts):
     night = cohorts["mass"][0]["01-05-0020"]
-    epochs, _ = read_night(night, PrepareSettings())
+    epochs = read_night(night, PrepareSettings()).epochs
     overlap = round(10 * epochs.sampling_rate_hz)
     assert epochs.step_s == 20
     np.testing.assert_array_equal(epochs.signals_uv[0, :, -overlap:], epochs.signals_uv[1, :, :overlap])
@@ -146,7 +147,7 @@ def test_the_envelope_of_the_cassette_chin_is_not_drawn_and_said(cohorts):
 
 def test_five_scorers_become_a_consensus_with_soft_labels(cohorts):
     night = cohorts["dod_h"][0]["119f9726-a"]
-    hypnogram = read_stages(night, read_facts(night.recording_path))
+    hypnogram, _ = read_stages(night, read_facts(night.recording_path))
     assert (hypnogram.stages, hypnogram.scorer) == (CONSENSUS, "consensus of 5")
     assert hypnogram.probabilities[1].tolist() == [0.6, 0.4, 0, 0, 0]
     assert hypnogram.probabilities[0].tolist() == [1, 0, 0, 0, 0]

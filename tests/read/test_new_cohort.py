@@ -69,7 +69,7 @@ def test_a_new_cohort_is_found_and_read(our_lab):
     assert "our_lab" in list_cohorts()
     nights = find_nights(our_lab, "our_lab")
     assert [(night.subject, night.night) for night in nights] == [("p07", "p07-1"), ("p07", "p07-2")]
-    epochs, hypnogram = read_night(nights[0], PrepareSettings())
-    assert hypnogram.stages == STAGES
-    assert epochs.sources[-1] == "Kinn"
+    scored = read_night(nights[0], PrepareSettings())
+    assert scored.hypnogram.stages == STAGES
+    assert scored.epochs.sources[-1] == "Kinn"
     assert pickle.loads(pickle.dumps(nights)) == nights

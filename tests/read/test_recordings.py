@@ -121,4 +121,4 @@ def test_channels_of_a_night_are_taken_by_hand(tmp_path):
 
 def test_a_night_nobody_scored_has_no_stages(tmp_path):
     path = write_edf(tmp_path / "a.edf", [Channel("C4-M1", 100, {"C4-M1": 1})])
-    assert read_stages(Night("own", "a", "a", path), read_facts(path)) is None
+    assert read_stages(Night("own", "a", "a", path), read_facts(path)) == (None, ())

@@ -18,17 +18,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is depr
 
 SPACE = {
     "train.learning_rate": Range(low=1e-4, high=1e-2, log=True),
-    "train.batch_size": Choices(choices=(8, 7)),
+    "train.batch_size": Choices(choices=(8, 0)),
     "train.lora_rank": Choices(choices=(2, 4)),
 }
-"""Seven rows cannot be shared by two workers, so that some trials fail."""
+"""A batch of no rows is no batch, so that some trials fail."""
 
 
 @pytest.fixture(scope="module")
 def found(ray_cluster, short_settings, small_dataset, tmp_path_factory) -> tuple[Search, Path, list]:
     folder, heard = tmp_path_factory.mktemp("search"), []
-    train = short_settings.train.model_copy(update={"max_failures": 0})
-    plan = SearchSettings(space=SPACE, n_trials=3, max_concurrent_trials=1, seed=3)
+    train = short_settings.train.model_copy(update={"max_failures": 0, "n_workers": 1})
+    plan = SearchSettings(space=SPACE, n_trials=3, max_concurrent_trials=2, seed=3)
     settings = short_settings.model_copy(update={"train": train, "search": plan})
     cache_features(settings, small_dataset, folder / "cache")
     made = search(settings, small_dataset.folder, folder, lambda trial, figures: heard.append((trial, figures)))
@@ -51,11 +51,11 @@ def test_the_first_trial_is_the_settings_themselves(found):
 @pytest.mark.ray
 def test_a_trial_that_fails_is_counted_and_explained(found):
     made = found[0]
-    failed = [trial for trial in made.trials if trial.values["train.batch_size"] == 7]
+    failed = [trial for trial in made.trials if trial.values["train.batch_size"] == 0]
     assert failed
     assert all(math.isnan(trial.kappa) for trial in failed)
     assert {trial.error for trial in failed} == {
-        "1 setting(s) cannot be used: train.batch_size = 7 cannot be shared by train.n_workers = 2; choose a multiple."
+        "1 setting(s) cannot be used: train.batch_size = 0: Input should be greater than or equal to 1."
     }
 
 

@@ -106,9 +106,10 @@ def test_a_trained_adapter_remembers_what_made_it_and_scores(run, short_settings
 def test_a_finished_run_is_not_trained_again(run, short_settings, small_dataset):
     before = (run / "adapter" / "adapter_model.safetensors").read_bytes()
     n_reports = len(read_reports(run))
-    train_adapter(short_settings, small_dataset.folder, run, [make_witness(run)])
+    adapter, figures = train_adapter(short_settings, small_dataset.folder, run, [make_witness(run)])
+    assert figures == json.loads((run / "best.json").read_text())
     assert len(read_reports(run)) == n_reports
-    assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == before
+    assert (adapter / "adapter_model.safetensors").read_bytes() == before
 
 
 class LostError(Exception):

@@ -2,22 +2,25 @@
 
 A row of the pipeline is a recording. Each task writes its night's shard itself, whole or not at
 all, and hands back one report; so a run that was stopped goes on with the nights that are not
-there yet, and the output does not depend on the number of workers.
+there yet, and the output does not depend on the number of workers. The longest nights come first, so
+that none is left to a single worker at the end.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray.data
 
 from somnolens.config import DatasetSettings, Settings
-from somnolens.dataset.manifest import Dataset, read_reports, write_manifest, write_report
+from somnolens.dataset.failures import check_failures
+from somnolens.dataset.manifest import FAILURES_FILE, Dataset, read_reports, write_manifest, write_report
 from somnolens.dataset.rows import ShardReport, build_shard
 from somnolens.dataset.splits import split_subjects
-from somnolens.errors import DatasetError
 from somnolens.read.night import Night
 from somnolens.render.style import Style
+from somnolens.storage import measure_sizes
 
 
 def build_dataset(
@@ -60,7 +63,7 @@ def build_dataset(
         reports.append(new)
         report(new)
     dataset = write_manifest(folder, reports, settings, style)
-    _check_failed(dataset, len(reports), settings.dataset.max_failed_share)
+    check_failures(reports, settings.dataset.max_failed_share, folder / FAILURES_FILE)
     return dataset
 
 
@@ -71,6 +74,8 @@ def _build_shards(
     if not nights:
         return
     folder = folder.resolve()
+    sizes = measure_sizes([night.recording_path for night in nights])
+    longest_first = [nights[place] for place in np.argsort(-np.array(sizes), kind="stable")]
 
     def build(row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
@@ -78,16 +83,7 @@ def _build_shards(
         write_report(folder, made, style.hash)
         return made.to_dict()
 
-    rows = ray.data.from_items([{"night": night} for night in nights], override_num_blocks=len(nights))
-    for row in rows.map(build).iter_rows():
+    rows = ray.data.from_items([{"night": night} for night in longest_first], override_num_blocks=len(nights))
+    compute = ray.data.TaskPoolStrategy(size=settings.n_workers or None)
+    for row in rows.map(build, compute=compute, memory=settings.night_memory_mb * 1e6).iter_rows():
         yield ShardReport(**row)
-
-
-def _check_failed(dataset: Dataset, n_nights: int, most: float) -> None:
-    n_failed = dataset.manifest["n_failed"]
-    if n_failed > most * n_nights:
-        raise DatasetError(
-            f"{n_failed} of {n_nights} nights failed, more than the {most:.0%} allowed. "
-            f"The reasons are in {dataset.folder / 'failures.csv'}; mend them, or allow more with "
-            "--set dataset.max_failed_share=..., and start again: finished nights are kept."
-        )

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,21 +14,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 
 from somnolens.aasm import STAGES
 from somnolens.config import RenderSettings, Settings, resolve_settings
-from somnolens.dataset.card import format_card
-from somnolens.dataset.rows import SCHEMA, SIGNAL_FIELDS, ShardReport, decode_signals, locate_shard
+from somnolens.dataset.overview import write_overview
+from somnolens.dataset.rows import ShardReport, decode_signals, locate_shard, name_shard
 from somnolens.dataset.splits import SPLITS, check_splits
+from somnolens.dataset.statistics import count_nights
 from somnolens.errors import DatasetError
-from somnolens.provenance import describe_code, fingerprint, write_bytes, write_json
+from somnolens.provenance import describe_code, fingerprint
 from somnolens.render.pictures import render_signals
 from somnolens.render.png import decode_png, encode_png
 from somnolens.render.style import Style
+from somnolens.storage import explain, list_names, write_bytes, write_json
 
-MANIFEST_FILE, CARD_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "README.md", "nights.csv", "failures.csv"
+MANIFEST_FILE, NIGHTS_FILE, FAILURES_FILE = "dataset.json", "nights.csv", "failures.csv"
 REPORT_FILE = "report.json"
+_REPORT = re.compile(rf"shards/[^/]+/night=[^/]+/{re.escape(REPORT_FILE)}")
+_READERS = 8
+"""Reports read side by side: on a remote store each waits for the network."""
 
 _KEYS = ("nights", "subjects", "epochs", "cohorts", "derivations", "fingerprint", "settings")
 """What readers of a manifest rely on."""
@@ -129,7 +136,8 @@ def open_dataset(folder: Path) -> Dataset:
     manifest = _read_manifest(path)
     rows = manifest["nights"]
     check_splits(rows)
-    missing = [row["night"] for row in rows if not locate_shard(folder, row["split"], row["night"]).is_file()]
+    there = set(list_names(folder))
+    missing = [row["night"] for row in rows if name_shard(row["split"], row["night"]) not in there]
     if missing:
         raise DatasetError(f"{folder} lacks the shards of {', '.join(missing)}. Run jobs/build_dataset.py again.")
     return Dataset(folder, manifest)
@@ -163,7 +171,8 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         raise DatasetError(f"Not one of {len(failed)} nights could be used; see {folder / FAILURES_FILE}.{first}")
     rows = [{"night": r.night, "subject": r.subject, "split": r.split} for r in built]
     check_splits(rows)
-    counts = {r.night: count_stages(locate_shard(folder, r.split, r.night)) for r in built}
+    nights = count_nights(locate_shard(folder, r.split, r.night) for r in built)
+    counts = {night.night: night.stages for night in nights}
     manifest = {
         "cohorts": sorted({r.cohort for r in built}),
         "subjects": {split: sorted({r.subject for r in built if r.split == split}) for split in SPLITS},
@@ -176,18 +185,14 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
         "code": describe_code(),
         "nights": rows,
     }
-    write_bytes(folder / CARD_FILE, format_card(manifest).encode())
+    write_overview(folder, nights, manifest, style)
     write_json(folder / MANIFEST_FILE, manifest)
     return open_dataset(folder)
 
 
-def count_stages(shard: Path) -> dict[str, int]:
-    """Epochs per stage in the shard of a night."""
-    return dict(sorted(Counter(_read_shard(shard, ["stage"])["stage"].to_pylist()).items()))
-
-
-def _read_shard(shard: Path, columns: list[str]) -> Any:
-    return pads.dataset(shard, schema=pa.unify_schemas([SCHEMA, pa.schema(SIGNAL_FIELDS)])).to_table(columns=columns)
+def _read_shard(shard: Path, columns: list[str]) -> pa.Table:
+    with shard.open("rb") as stream, pq.ParquetFile(stream) as file:
+        return file.read(columns=columns)
 
 
 def _sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
@@ -217,18 +222,20 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
     DatasetError
         Where its nights are drawn in another style, or split otherwise.
     """
-    reports = []
-    for path in sorted(folder.glob(f"shards/*/night=*/{REPORT_FILE}"), key=lambda path: path.parent.name):
-        left = json.loads(path.read_text())
-        report = ShardReport(**left["report"])
-        if left["render_hash"] != render_hash or splits.get(report.subject, report.split) != report.split:
+    there = set(list_names(folder))
+    left = [name for name in sorted(there) if _REPORT.fullmatch(name)]
+    with explain(folder, "read"), ThreadPoolExecutor(_READERS) as readers:
+        contents = list(readers.map(lambda name: json.loads((folder / name).read_text()), left))
+    reports = [(ShardReport(**content["report"]), content["render_hash"]) for content in contents]
+    for report, drawn in reports:
+        if drawn != render_hash or splits.get(report.subject, report.split) != report.split:
             raise DatasetError(
                 f"{folder} holds night {report.night} of another run, drawn or split otherwise. "
                 "Name a new folder, or repeat the settings of that run."
             )
-        if locate_shard(folder, report.split, report.night).is_file():
-            reports.append(report)
-    return reports
+    return sorted(
+        (report for report, _ in reports if name_shard(report.split, report.night) in there), key=lambda r: r.night
+    )
 
 
 def _encode(stages: Sequence[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from somnolens.epochs import QUALITY, Epochs
 from somnolens.errors import describe_error
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import align, prepare_epochs
-from somnolens.provenance import write_bytes
-from somnolens.read.night import Night, read_drawn, read_stages
+from somnolens.read.night import Night, bring_night, read_drawn, read_stages
+from somnolens.read.scorers import share_votes
 from somnolens.render.pictures import render_epochs
 from somnolens.render.png import encode_png
 from somnolens.render.style import Style
+from somnolens.storage import write_bytes
 
 SCHEMA = pa.schema(
     [
@@ -34,15 +36,23 @@ SCHEMA = pa.schema(
         ("onset_s", pa.float64()),
         ("stage", pa.string()),
         ("scorer", pa.string()),
+        ("scorers", pa.list_(pa.string())),
+        ("scorer_stages", pa.list_(pa.string())),
+        ("soft_label", pa.list_(pa.float32())),
         ("quality", pa.list_(pa.string())),
         ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         ("render_hash", pa.string()),
     ],
     metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
 )
-"""Columns of every shard; `image` is what the Hugging Face `datasets` library shows as a picture."""
+"""Columns of every shard; `image` is what the Hugging Face `datasets` library shows as a picture.
+
+`scorer_stages` has the stage of each of the `scorers`; `soft_label` the share of them for each stage, in the
+order of `aasm.STAGES`, and is null where nobody gave one.
+"""
 
 SIGNAL_FIELDS = (pa.field("signals", pa.binary()), pa.field("uv_per_step", pa.list_(pa.float32())))
+SIGNAL_NAMES = [field.name for field in SIGNAL_FIELDS]
 """Columns of a shard that keeps signals: int16, derivation after derivation, and the microvolts of one step of each."""
 
 ROWS_PER_GROUP = 120
@@ -50,7 +60,10 @@ ROWS_PER_GROUP = 120
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What became of one night: a line of `nights.csv`, or of `failures.csv` where `error` is not empty."""
+    """What became of one night: a line of `nights.csv`, or of `failures.csv` where `error` is not empty.
+
+    `peak_mb` is the most memory that the process had held until then, in megabytes.
+    """
 
     cohort: str
     subject: str
@@ -59,6 +72,7 @@ class ShardReport:
     n_epochs: int = 0
     n_unscored: int = 0
     seconds: float = 0.0
+    peak_mb: float = 0.0
     notes: str = ""
     kind: str = ""
     error: str = ""
@@ -69,7 +83,12 @@ class ShardReport:
 
 def locate_shard(dataset: Path, split: str, night: str) -> Path:
     """Where the shard of a night lies: a folder for each split, so that other readers find them by a pattern."""
-    return dataset / "shards" / split / f"night={night}" / "part-0.parquet"
+    return dataset / name_shard(split, night)
+
+
+def name_shard(split: str, night: str) -> str:
+    """The same, relative to the dataset."""
+    return f"shards/{split}/night={night}/part-0.parquet"
 
 
 def build_shard(night: Night, split: str, style: Style, dataset: Path, settings: DatasetSettings) -> ShardReport:
@@ -81,26 +100,45 @@ def build_shard(night: Night, split: str, style: Style, dataset: Path, settings:
     started = time.perf_counter()
     about = {"cohort": night.cohort, "subject": night.subject, "night": night.night, "split": split}
     try:
-        with limit_time(settings.max_night_s, f"Night {night.night}"):
-            epochs, hypnogram = read_night(night, style.prepare)
-            content = encode_shard(night, split, style, epochs, hypnogram, settings.keep_signals)
+        with limit_time(settings.max_night_s, f"Night {night.night}"), bring_night(night) as here:
+            scored = read_night(here, style.prepare)
+            content = encode_shard(night, split, style, scored, settings.keep_signals)
         write_bytes(locate_shard(dataset, split, night.night), content)
     except Exception as error:
         kind, text = describe_error(error)
-        return ShardReport(**about, kind=kind, error=text, seconds=_since(started))
+        return ShardReport(**about, kind=kind, error=text, seconds=_since(started), peak_mb=_measure_peak())
     return ShardReport(
         **about,
-        n_epochs=len(epochs),
-        n_unscored=hypnogram.stages.count("UNSCORED"),
+        n_epochs=len(scored.epochs),
+        n_unscored=scored.hypnogram.stages.count("UNSCORED"),
         seconds=_since(started),
-        notes=" ".join((*epochs.notes, *hypnogram.notes)),
+        peak_mb=_measure_peak(),
+        notes=" ".join((*scored.epochs.notes, *scored.hypnogram.notes)),
     )
 
 
-def read_night(night: Night, settings: PrepareSettings) -> tuple[Epochs, Hypnogram]:
-    """Read a night and its scoring on one grid of epochs; without scoring all stages are UNSCORED."""
+@dataclass(frozen=True, eq=False)
+class ScoredNight:
+    """Epochs of a night and what was said of each.
+
+    Parameters
+    ----------
+    epochs : Epochs
+    hypnogram : Hypnogram
+        Of the scorer, or the consensus of several; all UNSCORED where nobody scored.
+    scorers : tuple of Hypnogram
+        Of each scorer, on the same epochs.
+    """
+
+    epochs: Epochs
+    hypnogram: Hypnogram
+    scorers: tuple[Hypnogram, ...] = ()
+
+
+def read_night(night: Night, settings: PrepareSettings) -> ScoredNight:
+    """Read a night and its scoring on one grid of epochs."""
     recording, montage = read_drawn(night.recording_path, night.channels, night.leads)
-    hypnogram = read_stages(night, recording)
+    hypnogram, scorers = read_stages(night, recording)
     epochs = prepare_epochs(
         recording,
         montage,
@@ -110,41 +148,55 @@ def read_night(night: Night, settings: PrepareSettings) -> tuple[Epochs, Hypnogr
         step_s=hypnogram.step_s if hypnogram else float(EPOCH_S),
     )
     if hypnogram is None:
-        return epochs, Hypnogram(("UNSCORED",) * len(epochs), scorer="nobody")
-    return align(epochs, hypnogram)
+        return ScoredNight(epochs, Hypnogram(("UNSCORED",) * len(epochs), scorer="nobody"))
+    epochs, hypnogram = align(epochs, hypnogram)
+    return ScoredNight(epochs, hypnogram, tuple(align(epochs, one)[1] for one in scorers))
 
 
-def encode_shard(
-    night: Night, split: str, style: Style, epochs: Epochs, hypnogram: Hypnogram, keep_signals: bool = False
-) -> bytes:
-    """Parquet file of a night; equal input gives equal bytes."""
-    pictures = render_epochs(epochs, style)
-    n = len(epochs)
-    images = [{"bytes": encode_png(picture, style.palette), "path": None} for picture in pictures]
-    table = pa.table(
-        {
-            "cohort": [night.cohort] * n,
-            "subject": [night.subject] * n,
-            "night": [night.night] * n,
-            "split": [split] * n,
-            "epoch": np.arange(n, dtype=np.int32),
-            "onset_s": epochs.start_s + epochs.step_s * np.arange(n),
-            "stage": list(hypnogram.stages),
-            "scorer": [hypnogram.scorer] * n,
-            "quality": [[QUALITY[code] for code in codes] for codes in epochs.quality],
-            "image": images,
-            "render_hash": [style.hash] * n,
-        },
-        schema=SCHEMA,
-    )
-    if keep_signals:
-        for field, values in zip(SIGNAL_FIELDS, _encode_signals(epochs.signals_uv), strict=True):
-            table = table.append_column(field, pa.array(values, field.type))
+def encode_shard(night: Night, split: str, style: Style, scored: ScoredNight, keep_signals: bool = False) -> bytes:
+    """Parquet file of a night; equal input gives equal bytes. Only one row group's pictures are held at a time."""
+    schema = pa.schema([*SCHEMA, *SIGNAL_FIELDS], SCHEMA.metadata) if keep_signals else SCHEMA
     sink = io.BytesIO()
-    pq.write_table(
-        table, sink, row_group_size=ROWS_PER_GROUP, compression={"image.bytes": "none"}, use_dictionary=_repeated()
-    )
+    with pq.ParquetWriter(sink, schema, compression={"image.bytes": "none"}, use_dictionary=_repeated()) as writer:
+        for first in range(0, len(scored.epochs), ROWS_PER_GROUP):
+            rows = slice(first, min(first + ROWS_PER_GROUP, len(scored.epochs)))
+            columns = _describe_rows(night, split, style, scored, rows)
+            if keep_signals:
+                columns |= zip(SIGNAL_NAMES, _encode_signals(scored.epochs.signals_uv[rows]), strict=True)
+            writer.write_table(pa.table(columns, schema=schema))
     return sink.getvalue()
+
+
+def _describe_rows(night: Night, split: str, style: Style, scored: ScoredNight, rows: slice) -> dict[str, Any]:
+    """Columns of a stretch of epochs."""
+    epochs, n = scored.epochs, rows.stop - rows.start
+    pictures = render_epochs(epochs, style, rows.start, rows.stop)
+    numbers = np.arange(rows.start, rows.stop, dtype=np.int32)
+    return {
+        "cohort": [night.cohort] * n,
+        "subject": [night.subject] * n,
+        "night": [night.night] * n,
+        "split": [split] * n,
+        "epoch": numbers,
+        "onset_s": epochs.start_s + epochs.step_s * numbers,
+        "stage": scored.hypnogram.stages[rows],
+        "scorer": [scored.hypnogram.scorer] * n,
+        "scorers": [[one.scorer for one in scored.scorers]] * n,
+        "scorer_stages": list(zip(*(one.stages[rows] for one in scored.scorers), strict=True)) or [[]] * n,
+        "soft_label": _soften(scored.scorers, rows),
+        "quality": [[QUALITY[code] for code in codes] for codes in epochs.quality[rows]],
+        "image": [{"bytes": encode_png(picture, style.palette), "path": None} for picture in pictures],
+        "render_hash": [style.hash] * n,
+    }
+
+
+def _soften(scorers: tuple[Hypnogram, ...], rows: slice) -> list[np.ndarray | None]:
+    """Share of the scorers for each stage, epoch by epoch; None where nobody gave one."""
+    if not scorers:
+        return [None] * (rows.stop - rows.start)
+    codes = np.stack([one.codes()[rows] for one in scorers])
+    voted = (codes >= 0).any(axis=0)
+    return [row if known else None for row, known in zip(share_votes(codes).astype(np.float32), voted, strict=True)]
 
 
 def _encode_signals(signals_uv: np.ndarray) -> tuple[list[bytes], list[np.ndarray]]:
@@ -172,7 +224,12 @@ def decode_signals(signals: list[bytes], uv_per_step: np.ndarray) -> np.ndarray:
 
 def _repeated() -> list[str]:
     """Columns worth a dictionary."""
-    return ["cohort", "subject", "night", "split", "stage", "scorer", "render_hash", "quality.list.element"]
+    plain = ["cohort", "subject", "night", "split", "stage", "scorer", "render_hash"]
+    return plain + [f"{name}.list.element" for name in ("quality", "scorers", "scorer_stages")]
+
+
+def _measure_peak() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 def _since(started: float) -> float:

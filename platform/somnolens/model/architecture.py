@@ -11,7 +11,7 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from somnolens.provenance import write_json
+from somnolens.storage import write_json
 
 _SPECIAL = (
     "<|endoftext|>",

@@ -9,7 +9,7 @@ the cut-off the manual names; sosfiltfilt with the cut-off itself would lose 6.
 from typing import Final, Literal
 
 import numpy as np
-from scipy import signal as scipy_signal
+from scipy import fft
 
 from somnolens.aasm import FILTER_BAND_HZ, Kind
 
@@ -98,8 +98,10 @@ def find_mains(samples_uv: np.ndarray, sampling_rate_hz: float) -> float | None:
         return None
     begins = np.linspace(0, len(samples_uv) - n_segment, _N_SEGMENTS).astype(int)
     segments = samples_uv[np.unique(begins)[:, None] + np.arange(n_segment)]
-    frequencies_hz, powers = scipy_signal.periodogram(segments, sampling_rate_hz, window="hann", detrend="constant")
-    power = np.median(powers, axis=0)
+    window = np.hanning(n_segment + 1)[:-1]
+    spectra = fft.rfft((segments - segments.mean(axis=1, keepdims=True)) * window)
+    power = np.median(spectra.real**2 + spectra.imag**2, axis=0)
+    frequencies_hz = fft.rfftfreq(n_segment, 1 / sampling_rate_hz)
     ratios = {mains_hz: _stand_out(frequencies_hz, power, mains_hz) for mains_hz in MAINS_HZ}
     mains_hz, ratio = max(ratios.items(), key=lambda item: item[1])
     return mains_hz if ratio >= PEAK_RATIO else None

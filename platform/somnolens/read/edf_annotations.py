@@ -85,11 +85,9 @@ def _read_annotation_bytes(path: Path, header: EdfHeader, n_most: int | None = N
     if n_records <= 0:
         return []
     records = np.memmap(path, np.uint8, "r", header.n_header_bytes, (n_records, header.n_record_bytes))
-    ends = header.n_bytes_per_sample * np.cumsum([signal.n_samples_per_record for signal in header.signals])
-    begins = np.concatenate([[0], ends[:-1]])
     return [
-        np.array(records[:, begin:end])
-        for signal, begin, end in zip(header.signals, begins, ends, strict=True)
+        np.array(records[:, place])
+        for signal, place in zip(header.signals, header.places(), strict=True)
         if signal.is_annotations
     ]
 

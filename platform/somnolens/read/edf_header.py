@@ -1,4 +1,4 @@
-"""The header of an EDF or BDF file: parsed, checked as a whole, cleaned when it must be.
+"""The header of an EDF or BDF file: parsed and checked as a whole.
 
 Layout: 256 bytes about the file, then 256 bytes per signal, field by field, in ASCII.
 Sources: B. Kemp et al., "A simple format for exchange of digitized polygraphic recordings",
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -97,6 +98,8 @@ class EdfHeader:
     record_duration_s : float
     signals : tuple of SignalHeader
         Annotation signals included, in the order of the file.
+    unclean : tuple of str
+        Names of the fields that are not printable ASCII.
     """
 
     n_bytes_per_sample: int
@@ -105,6 +108,7 @@ class EdfHeader:
     n_records: int
     record_duration_s: float
     signals: tuple[SignalHeader, ...]
+    unclean: tuple[str, ...] = ()
 
     @property
     def n_header_bytes(self) -> int:
@@ -113,6 +117,11 @@ class EdfHeader:
     @property
     def n_record_bytes(self) -> int:
         return self.n_bytes_per_sample * sum(signal.n_samples_per_record for signal in self.signals)
+
+    def places(self) -> list[slice]:
+        """Bytes of each signal in a record."""
+        ends = [self.n_bytes_per_sample * n for n in accumulate(one.n_samples_per_record for one in self.signals)]
+        return [slice(begin, end) for begin, end in pairwise([0, *ends])]
 
     def sampling_rate_hz(self, signal: SignalHeader) -> float:
         return signal.n_samples_per_record / self.record_duration_s
@@ -147,14 +156,14 @@ def read_edf_header(path: Path) -> EdfHeader:
     UnreadableRecordingError
         Naming the file by its name and everything that is wrong with it.
     """
-    raw = read_header_bytes(path)
+    raw = _read_header_bytes(path)
     faults = Faults()
     header = _parse(raw, faults)
     faults.stop(path.name)
     return header
 
 
-def read_header_bytes(path: Path) -> bytes:
+def _read_header_bytes(path: Path) -> bytes:
     """Read the bytes of the header: 256 and 256 for each signal."""
     if not path.is_file():
         raise UnreadableRecordingError(f"There is no file {path.name}. Check the path.")
@@ -223,6 +232,7 @@ def _parse(raw: bytes, faults: Faults) -> EdfHeader:
         n_records=0 if math.isnan(n_records) else int(n_records),
         record_duration_s=record_duration_s,
         signals=signals,
+        unclean=tuple(_find_unclean(raw)),
     )
 
 
@@ -289,15 +299,18 @@ def _decode(raw: bytes) -> str:
     return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
-def describe_unclean(raw: bytes) -> list[str]:
+def _find_unclean(raw: bytes) -> Iterator[str]:
     """Name the fields that are not printable ASCII, never their content."""
-    found = [name for name, field in _FILE_FIELDS.items() if not _is_clean(raw[field])]
+    yield from (name for name, field in _FILE_FIELDS.items() if not _is_clean(raw[field]))
     offset, n_signals = FILE_FIELDS_BYTES, len(raw) // FILE_FIELDS_BYTES - 1
     for name, width in SIGNAL_FIELD_BYTES.items():
-        cells = [raw[offset + index * width : offset + (index + 1) * width] for index in range(n_signals)]
-        found += [f"{name.replace('_', ' ')} of signal {i}" for i, cell in enumerate(cells, 1) if not _is_clean(cell)]
+        cells = (raw[offset + index * width : offset + (index + 1) * width] for index in range(n_signals))
+        yield from (
+            f"{name.replace('_', ' ')} of signal {number}"
+            for number, cell in enumerate(cells, 1)
+            if not _is_clean(cell)
+        )
         offset += n_signals * width
-    return found
 
 
 _FILE_FIELDS: Final = {
@@ -309,33 +322,3 @@ _FILE_FIELDS: Final = {
 
 def _is_clean(cell: bytes) -> bool:
     return all(32 <= byte <= 126 for byte in cell)
-
-
-def write_plain_header(header: EdfHeader, n_records: int) -> bytes:
-    """Write a plain EDF or BDF header that every reader accepts and that names nobody.
-
-    Labels become S1, S2, ... in the order of the file, so that annotation signals are ordinary ones;
-    the calibration stays, to be applied by the caller from the parsed header.
-    """
-    is_bdf = header.n_bytes_per_sample == 3
-    limit = 2**23 if is_bdf else 2**15
-    cells = {
-        "label": [f"S{number}" for number in range(1, len(header.signals) + 1)],
-        "physical_min": ["-1"],
-        "physical_max": ["1"],
-        "digital_min": [str(-limit)],
-        "digital_max": [str(limit - 1)],
-        "n_samples": [str(signal.n_samples_per_record) for signal in header.signals],
-    }
-    first = (b"\xffBIOSEMI" if is_bdf else b"0".ljust(8)) + b"X X X X".ljust(80) + b"Startdate X X X X".ljust(80)
-    first += b"01.01.8500.00.00" + str(header.n_header_bytes).encode().ljust(8)
-    first += (b"24BIT" if is_bdf else b"").ljust(44) + str(n_records).encode().ljust(8)
-    first += f"{header.record_duration_s:.8g}"[:8].encode().ljust(8) + str(len(header.signals)).encode().ljust(4)
-    return first + b"".join(
-        _write_column(cells.get(field, [""]), width, header) for field, width in SIGNAL_FIELD_BYTES.items()
-    )
-
-
-def _write_column(texts: list[str], width: int, header: EdfHeader) -> bytes:
-    texts = texts if len(texts) == len(header.signals) else texts * len(header.signals)
-    return b"".join(text.encode().ljust(width) for text in texts)

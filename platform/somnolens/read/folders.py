@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from somnolens.errors import EmptyCohortError
+from somnolens.storage import list_names
 
 Found = TypeVar("Found")
 
@@ -18,9 +19,11 @@ def list_files(folder: Path) -> list[Path]:
     EmptyCohortError
         When the folder is missing.
     """
-    if not folder.is_dir():
+    paths = sorted(folder / name for name in list_names(folder))
+    files = [path for path in paths if not path.name.startswith(".")]
+    if not files and not folder.is_dir():
         raise EmptyCohortError(f"There is no folder {folder}. Name the folder with the recordings.")
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return files
 
 
 def index_names(files: Sequence[Path]) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """One night of a cohort: its files, who scored it, and what its labels mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from somnolens.read.dead_signals import find_dead
 from somnolens.read.labels import Lead
 from somnolens.read.montage import Montage, Part, find_montage
 from somnolens.read.recordings import read_facts, read_recording
-from somnolens.read.scorers import merge_scorers
+from somnolens.read.scorers import merge_scorers, put_on_one_grid
 from somnolens.read.scoring import read_hypnogram
 from somnolens.recording import Recording
+from somnolens.storage import bring_here
 
 ScoringReader = Callable[[Path, Recording], Hypnogram | None]
 """From a scoring file and the facts of the recording (samples not needed) to stages; None if it holds none.
@@ -69,6 +71,19 @@ class Night:
     channels: Mapping[str, Part] = field(default_factory=dict)
 
 
+@contextmanager
+def bring_night(night: Night) -> Iterator[Night]:
+    """The night with its files on this machine: copies of those of an object store, while the block runs.
+
+    Raises
+    ------
+    StorageError
+    """
+    with bring_here((night.recording_path, *(scoring.path for scoring in night.scorings))) as here:
+        scorings = tuple(replace(scoring, path=here[scoring.path]) for scoring in night.scorings)
+        yield replace(night, recording_path=here[night.recording_path], scorings=scorings)
+
+
 def read_drawn(
     path: Path, names: Mapping[str, Part] | None = None, leads: Mapping[str, Lead] | None = None
 ) -> tuple[Recording, Montage]:
@@ -124,8 +139,13 @@ def read_scorings(night: Night, recording: Recording) -> tuple[Hypnogram, ...]:
     return tuple(found)
 
 
-def read_stages(night: Night, recording: Recording) -> Hypnogram | None:
+def read_stages(night: Night, recording: Recording) -> tuple[Hypnogram | None, tuple[Hypnogram, ...]]:
     """Read the stages of a night: of its scorer, or the consensus of several; None if nobody scored it.
+
+    Returns
+    -------
+    hypnogram, scorers
+        The second with the hypnogram of each scorer, on the epochs of the first.
 
     Raises
     ------
@@ -133,4 +153,7 @@ def read_stages(night: Night, recording: Recording) -> Hypnogram | None:
     MismatchedHypnogramError
     """
     hypnograms = read_scorings(night, recording)
-    return merge_scorers(hypnograms) if hypnograms else None
+    if not hypnograms:
+        return None, ()
+    hypnograms = put_on_one_grid(hypnograms)
+    return merge_scorers(hypnograms), hypnograms

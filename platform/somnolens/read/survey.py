@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from somnolens.aasm import EPOCH_S
-from somnolens.errors import SomnolensError
+from somnolens.errors import SomnolensError, StorageError
 from somnolens.hypnogram import Hypnogram
 from somnolens.read.montage import Derivation, find_montage
-from somnolens.read.night import Night, read_scorings
+from somnolens.read.night import Night, bring_night, read_stages
 from somnolens.read.recordings import read_facts
-from somnolens.read.scorers import merge_scorers
 from somnolens.recording import Recording
 
 Found = TypeVar("Found")
@@ -52,6 +51,14 @@ class NightFacts:
 
 def survey_night(night: Night) -> NightFacts:
     """Gather the facts of a night; whatever is wrong with it becomes its `problems`."""
+    try:
+        with bring_night(night) as here:
+            return _survey(here)
+    except StorageError as error:
+        return NightFacts(night.night, night.subject, problems=(str(error),))
+
+
+def _survey(night: Night) -> NightFacts:
     problems: list[str] = []
     recording = _try(lambda: read_facts(night.recording_path), night, problems)
     if recording is None:
@@ -91,10 +98,8 @@ def _compare(recording: Recording, stages: Hypnogram | None) -> Iterator[str]:
 
 
 def _read_stages(night: Night, recording: Recording) -> tuple[tuple[str, ...], Hypnogram | None]:
-    hypnograms = read_scorings(night, recording)
-    if not hypnograms:
-        return (), None
-    return tuple(one.scorer for one in hypnograms), merge_scorers(hypnograms).cut(recording.duration_s)
+    stages, scorers = read_stages(night, recording)
+    return tuple(one.scorer for one in scorers), stages and stages.cut(recording.duration_s)
 
 
 def _list_rates(recording: Recording, derivations: tuple[Derivation, ...]) -> tuple[float, ...]:

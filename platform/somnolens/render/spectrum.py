@@ -5,7 +5,7 @@ of square microvolts per hertz, up to 32 Hz, low frequencies at the bottom.
 """
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from somnolens.aasm import EPOCH_S
 from somnolens.render.style import FIRST_POWER, POWER_LEVELS, Style
@@ -45,7 +45,7 @@ def measure_power(signal_uv: np.ndarray) -> np.ndarray:
     n_window, n_hop = round(_WINDOW_S * rate_hz), round(_HOP_S * rate_hz)
     margin = (n_window - n_hop) // 2
     padded = np.pad(signal_uv, ((0, 0), (margin, margin)), mode="reflect")
-    window = signal.get_window("hann", n_window).astype(np.float32)
+    window = np.hanning(n_window + 1)[:-1].astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(padded, n_window, axis=1)[:, ::n_hop]
     spectra = fft.rfft(windows * window, axis=2)[:, :, 1 : round(_TOP_HZ * _WINDOW_S) + 1]
     power = 2 * (spectra.real**2 + spectra.imag**2) / (rate_hz * (window**2).sum())

@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from somnolens import provenance
+from somnolens import storage
 from somnolens.report.palette import INK, QUIET
 
 DPI = 200
@@ -81,7 +81,7 @@ def render_png(figure: Figure) -> bytes:
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write the figure as PNG, atomically."""
-    provenance.write_bytes(path, render_png(figure))
+    storage.write_bytes(path, render_png(figure))
 
 
 def _clean(axes: Axes) -> Axes:

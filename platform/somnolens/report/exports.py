@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from somnolens import provenance
+from somnolens import storage
 from somnolens.aasm import EPOCH_S, STAGES, UNSCORED
 from somnolens.epochs import GOOD, QUALITY, Epochs
 from somnolens.errors import UnreadableHypnogramError
@@ -80,7 +80,7 @@ def write_json(
     hypnogram: Hypnogram, path: Path, quality: Sequence[str] | None = None, made_by: Mapping[str, Any] | None = None
 ) -> None:
     """Write the whole result; `read_json` reads it back."""
-    provenance.write_json(path, describe_hypnogram(hypnogram, quality, made_by))
+    storage.write_json(path, describe_hypnogram(hypnogram, quality, made_by))
 
 
 def read_json(path: Path) -> Hypnogram:
@@ -128,4 +128,4 @@ def _plain(seconds: float) -> str:
 def _write_table(path: Path, rows: Sequence[Sequence[Any]], delimiter: str) -> None:
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    provenance.write_bytes(path, stream.getvalue().encode())
+    storage.write_bytes(path, stream.getvalue().encode())

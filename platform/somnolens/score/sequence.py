@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 N_STAGES = 5
 _WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
@@ -89,4 +88,6 @@ def _pooled_kappa(sequence: SequenceStep, nights: Sequence[tuple[np.ndarray, np.
     truth = np.concatenate([codes for codes, _ in nights])
     named = np.concatenate([sequence.apply(probabilities).argmax(1) for _, probabilities in nights])
     known = truth >= 0
+    from sklearn.metrics import cohen_kappa_score  # takes a second to import, and scoring does without
+
     return float(cohen_kappa_score(truth[known], named[known], labels=range(N_STAGES)))

@@ -18,7 +18,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from somnolens.config import Choices, Range, Settings, resolve_settings
 from somnolens.errors import SettingsError, SomnolensError
-from somnolens.provenance import write_json
+from somnolens.storage import write_json
 from somnolens.train.worker import OBJECTIVE, build_trainer, explain_failure, keep_checkpoint
 
 TRIALS_FILE = "trials.json"

@@ -4,6 +4,7 @@ Ray imports this module in its controllers too, which never touch a model: the l
 where they are used, and a trial starts seconds earlier.
 """
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -20,9 +21,13 @@ from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
 from somnolens.errors import SomnolensError
+from somnolens.storage import parse_path, write_json
 
 OBJECTIVE = "kappa"
 """What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
+
+ENDED_FILE = "ended.json"
+"""Settings and best figures of a run that has come to its end."""
 
 
 def build_trainer(
@@ -73,6 +78,8 @@ def train_adapter(
 ) -> tuple[Path, dict[str, Any]]:
     """Train one adapter; the checkpoint with the best validation kappa becomes `run/adapter`.
 
+    A run that has come to its end with the same settings is not begun again.
+
     Returns
     -------
     folder, metrics
@@ -83,9 +90,20 @@ def train_adapter(
     SomnolensError
         Where the workers failed more often than `train.max_failures`; what was reported until then is kept.
     """
+    asked = settings.model_dump(mode="json")
+    ended = _read_ended(run)
+    if ended.get("settings") == asked:
+        return run / "adapter", ended["figures"]
     result = _fit(build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks))
-    best = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
-    return keep_checkpoint(Path(best[0].path), run / "adapter"), best[1]
+    checkpoint, figures = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
+    adapter = keep_checkpoint(Path(checkpoint.path), run / "adapter")
+    write_json(run / ENDED_FILE, {"settings": asked, "figures": figures})
+    return adapter, figures
+
+
+def _read_ended(run: Path) -> dict[str, Any]:
+    path = run / ENDED_FILE
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _fit(trainer: TorchTrainer) -> Result:
@@ -131,7 +149,7 @@ def train_on_worker(config: dict[str, Any]) -> None:
     crew = Crew(context.get_world_rank(), context.get_world_size())
     torch.manual_seed(settings.train.seed)
     torch.set_num_threads(max(1, int(settings.train.cpus_per_worker)))
-    dataset = open_training_dataset(Path(config["dataset"]), settings)
+    dataset = open_training_dataset(parse_path(config["dataset"]), settings)
     rows, validation = load_training_rows(settings, dataset, Path(config["cache"]))
     looker = prepare_looker(settings, dataset.style)
     attach_lora(looker, settings.train)

@@ -1,0 +1,143 @@
+"""Where files lie: on this machine, or in an object store.
+
+A path of an object store is a `upath.UPath`, which has the methods of `pathlib.Path` and goes through fsspec:
+`s3://`, `gs://`, `abfs://` and whatever else fsspec opens. Libraries that want a real file get a copy of it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from somnolens.errors import StorageError
+
+_PIECE_BYTES = 2**23
+_ASKED_AT_ONCE = 16
+
+
+def parse_path(text: str | Path) -> Path:
+    """A path of this machine, or of an object store where `text` is a URL.
+
+    Object stores are asked each time what they hold: other workers write to them.
+
+    Raises
+    ------
+    StorageError
+        Where the URL is of no kind that can be opened here.
+
+    Examples
+    --------
+    >>> parse_path("nights"), parse_path("memory://nights/a.edf").name
+    (PosixPath('nights'), 'a.edf')
+    """
+    if isinstance(text, Path | UPath) or "://" not in text:
+        return text if isinstance(text, UPath) else Path(text)
+    try:
+        return UPath(text, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise StorageError(
+            f"{text} cannot be opened: {error}. Install somnolens[s3], [gcs] or [azure], or name a folder."
+        ) from None
+
+
+def is_here(path: Path) -> bool:
+    """Whether a path is one of this machine's file system."""
+    return isinstance(path, Path)
+
+
+def list_names(folder: Path) -> list[str]:
+    """All files below a folder, relative to it, sorted; an object store is asked once.
+
+    Empty where there is no such folder.
+
+    Raises
+    ------
+    StorageError
+        Where the store does not answer.
+    """
+    if is_here(folder):
+        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    with explain(folder, "listed"):
+        root = folder.path.rstrip("/")
+        return sorted(path.removeprefix(root).lstrip("/") for path in folder.fs.find(root))
+
+
+def measure_sizes(paths: Sequence[Path]) -> list[int]:
+    """Bytes of each file; 0 where it cannot be told."""
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
+        return list(threads.map(_measure_size, paths))
+
+
+def _measure_size(path: Path) -> int:
+    with suppress(OSError, StorageError), explain(path, "looked at"):
+        return int(path.stat().st_size)
+    return 0
+
+
+@contextmanager
+def explain(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a store's client raises into one sentence; each has errors of its own kind."""
+    try:
+        yield
+    except Exception as error:
+        if is_here(path):
+            raise
+        reason = str(error).strip().splitlines()
+        raise StorageError(
+            f"{path} could not be {what} ({type(error).__name__}: {reason[0] if reason else 'no message'}). "
+            "Look at the address, the network and the credentials in the environment, and start again."
+        ) from None
+
+
+@contextmanager
+def bring_here(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
+    """Copies of files that lie in an object store, for as long as the block runs; the others as they are.
+
+    Yields
+    ------
+    dict of Path to Path
+        Each path to one of this machine, of the same name.
+
+    Raises
+    ------
+    StorageError
+    """
+    with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
+        here: dict[Path, Path] = {}
+        for number, path in enumerate(dict.fromkeys(paths)):
+            here[path] = path if is_here(path) else _fetch(path, Path(folder) / str(number))
+        yield here
+
+
+def _fetch(path: Path, folder: Path) -> Path:
+    folder.mkdir()
+    copy = folder / path.name
+    with explain(path, "read"), path.open("rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, _PIECE_BYTES)
+    return copy
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: here a temporary neighbour and a rename, in a store one put."""
+    if not is_here(path):
+        with explain(path, "written"):
+            path.write_bytes(content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON atomically."""
+    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
