@@ -116,6 +116,28 @@ def _print_inspection(console: Console, facts) -> None:
 
 
 @app.command()
+def plan(
+    config: Annotated[Path | None, typer.Argument(help="YAML file with what differs from the defaults")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    n_epochs: Annotated[
+        int, typer.Option("--epochs", min=1, help="epochs in one pass; a night has about 960")
+    ] = 96_000,
+    gpu: Annotated[str, typer.Option(help="GPU to reckon with: A10, A100, L40S, H100 or H200")] = "H100",
+    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="share of its peak that training reaches")] = 0.3,
+) -> None:
+    """Tell what training with these settings will cost: parameters, tokens, operations, memory, time."""
+    from somnolens.model.budget import find_peak, plan_training
+    from somnolens.report.budget import explain_assumptions, format_costs, format_memory
+
+    budget, peak_flops = plan_training(read_settings(config, overrides)), find_peak(gpu)
+    console = Console()
+    console.print(format_costs(budget, n_epochs, peak_flops, mfu))
+    console.print(format_memory(budget))
+    for line in explain_assumptions(budget, gpu, peak_flops, mfu):
+        console.print(f"  [dim]-[/] {escape(line)}", highlight=False)
+
+
+@app.command()
 def score(
     recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or BDF files")],
     out: Annotated[Path, typer.Option("--out", help="folder of the results")] = Path("scored"),

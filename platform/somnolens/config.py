@@ -132,6 +132,10 @@ class ModelSettings(Section):
     base: str = Field("embedded", description="'embedded', a hub name, or a local folder")
     revision: str | None = Field(None, description="hub revision, pinned for real work")
     prompt: str = "Classify the PSG. Choose from: W, N1, N2, N3, R."
+    tiles: bool = Field(
+        True,
+        description="cut a picture into tiles as the base model's processor does; false: one, where it has a choice",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
 
 
@@ -161,6 +165,9 @@ class TrainSettings(Section):
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
     )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
+    gradient_checkpointing: bool = Field(
+        False, description="keep the inputs of layers alone and compute the rest again: less memory, a third more time"
+    )
     n_workers: Count = 2
     gpus_per_worker: float = Field(0, ge=0)
     cpus_per_worker: Positive = 1

@@ -13,7 +13,14 @@ from typer.testing import CliRunner
 
 from somnolens import __version__
 from somnolens.cli import app
-from somnolens.errors import AdapterError, RunFolderError, SettingsError, SomnolensError, UnreadableRecordingError
+from somnolens.errors import (
+    AdapterError,
+    BaseModelError,
+    RunFolderError,
+    SettingsError,
+    SomnolensError,
+    UnreadableRecordingError,
+)
 from somnolens.hypnogram import Hypnogram
 from somnolens.jobs.arguments import run_command
 from somnolens.provenance import make_run_folder
@@ -45,6 +52,21 @@ def refuse(kind: type[SomnolensError], *arguments: object) -> str:
 
 def test_the_version_is_told():
     assert invoke("version") == __version__
+
+
+def test_plan_tells_what_training_costs_and_what_that_rests_on():
+    said = invoke("plan", "--epochs", 1000, "--gpu", "H200", "--mfu", 0.5)
+    assert "embedded, one pass over 1,000 epochs" in said
+    assert "parameters 3,462,336" in said
+    assert "image tokens 98 98,000" in said
+    assert "GPUs of 24 GB for the batch 1 1" in said
+    assert "H200: 989 TFLOPS in bfloat16 at its peak; 50 % of it are reached" in said
+    assert "None of these figures was measured on a GPU here." in said
+
+
+def test_plan_refuses_a_picture_that_does_not_suit_the_base_model():
+    said = refuse(BaseModelError, "plan", "--set", "render.preset=paper-336")
+    assert "336 x 336 px does not suit this base model. Width and height must be multiples of 32" in said
 
 
 def test_inspect_tells_signals_rates_duration_and_what_is_drawn(night):

@@ -88,6 +88,15 @@ def attach_lora(looker: Looker, settings: TrainSettings) -> None:
     )
     with _without_peft_warning():
         looker.model = get_peft_model(looker.model, config)
+    if settings.gradient_checkpointing:
+        _checkpoint_layers(looker.model)
+
+
+def _checkpoint_layers(model: PeftModel) -> None:
+    """transformers has given the method a new name and warns of the old one."""
+    name = "activation_checkpointing_enable"
+    enable = getattr(model, name) if hasattr(model, name) else model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 @contextmanager
@@ -100,8 +109,8 @@ def _without_peft_warning() -> Iterator[None]:
 
 def prepare_looker(settings: Settings, style: Style) -> Looker:
     """Load the base model and bind it to the prompt and the style, without an adapter yet."""
-    model, tokenizer, exposure = load_model(settings.model)
-    return build_looker(model, tokenizer, exposure, settings.model.prompt, style.shape_px, style.palette)
+    model, tokenizer, processor = load_model(settings.model)
+    return build_looker(model, tokenizer, processor, settings.model, style.shape_px, style.palette)
 
 
 def make_card(settings: Settings, style: Style, dataset: dict[str, Any], **more: Any) -> AdapterCard:

@@ -11,7 +11,6 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from somnolens.model.base import Exposure
 from somnolens.storage import write_json
 
 _SPECIAL = (
@@ -44,18 +43,16 @@ _CHAT_TEMPLATE = """{%- for message in messages -%}
 {%- if add_generation_prompt -%}<|im_start|>assistant
 {% endif -%}"""
 
-EXPOSURE = Exposure(mean=(0.88, 0.88, 0.88), std=(0.24, 0.24, 0.24))
-"""Mean and deviation of our pictures, which are mostly white paper."""
-
-_IMAGE_PROCESSOR = {
+IMAGE_PROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessor",
     "patch_size": 16,
     "temporal_patch_size": 2,
     "merge_size": 2,
-    "image_mean": EXPOSURE.mean,
-    "image_std": EXPOSURE.std,
+    "image_mean": (0.88, 0.88, 0.88),
+    "image_std": (0.24, 0.24, 0.24),
     "size": {"shortest_edge": 64 * 64, "longest_edge": 2048 * 2048},
 }
+"""Mean and deviation are those of our pictures, which are mostly white paper."""
 
 
 _TEXT = {
@@ -160,5 +157,5 @@ def write_model(
     model.to(torch.bfloat16).save_pretrained(folder)
     model.to(torch.float32)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(_IMAGE_PROCESSOR, indent=2) + "\n")
+    (folder / "preprocessor_config.json").write_text(json.dumps(IMAGE_PROCESSOR, indent=2) + "\n")
     write_json(folder / "provenance.json", provenance)

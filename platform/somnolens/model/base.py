@@ -1,8 +1,8 @@
 """A base model made ready to look at pictures and name a stage in one forward pass."""
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +15,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.image_processing_base import ImageProcessingMixin
+from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
 from somnolens.config import ModelSettings
 from somnolens.errors import BaseModelError
-from somnolens.model.families import Family, find_family
-from somnolens.model.pixels import normalise_palette
+from somnolens.model.families import find_family
+from somnolens.model.family import Family
 from somnolens.model.prompt import encode_prompt, find_class_tokens
 from somnolens.provenance import fingerprint_files
 
@@ -42,16 +43,8 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """How a base model's image processor scales colours: value / 255, less the mean, over the deviation."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Exposure]:
-    """Load a vision-language model of transformers with its tokenizer and colour scaling.
+def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, Any]]:
+    """Load a vision-language model of transformers with its tokenizer and the settings of its image processor.
 
     Raises
     ------
@@ -64,15 +57,24 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
         model = AutoModelForImageTextToText.from_pretrained(
             place, revision=settings.revision, dtype=choose_dtype(settings.dtype)
         )
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
-        processor, _ = ImageProcessingMixin.get_image_processor_dict(place, revision=settings.revision)
+        tokenizer = load_tokenizer(settings)
+        image_processor, _ = ImageProcessingMixin.get_image_processor_dict(place, revision=settings.revision)
     except (OSError, ValueError) as error:
         raise BaseModelError(
             f"The base model {settings.base!r} cannot be loaded: {str(error).splitlines()[0]} "
             "Name 'embedded', a model of the hub, or a folder with config.json and safetensors."
         ) from None
     model.name_or_path = model.config._name_or_path = settings.base  # what peft writes down: no path of this machine
-    return model, tokenizer, Exposure(tuple(processor["image_mean"]), tuple(processor["image_std"]))
+    return model, tokenizer, image_processor
+
+
+def load_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
+    """Tokenizer of a base model, with the processor's chat template where it has one: its own may know no pictures."""
+    place = locate_base(settings.base)
+    tokenizer = AutoTokenizer.from_pretrained(place, revision=settings.revision)
+    processor, _ = ProcessorMixin.get_processor_dict(place, revision=settings.revision)
+    tokenizer.chat_template = processor.get("chat_template") or tokenizer.chat_template
+    return tokenizer
 
 
 def identify_base(settings: ModelSettings) -> dict[str, str | None]:
@@ -100,8 +102,7 @@ class Looker(nn.Module):
         Of the model underneath.
     prompt_ids : Tensor of int, shape (n_tokens,)
     class_token_ids : Tensor of int, shape (5,)
-    colours : Tensor of float32, shape (256, 3)
-        Normalised palette.
+    palette : Tensor of uint8, shape (256, 3)
     shape_px : tuple of int
         Height and width of a picture.
     """
@@ -112,18 +113,18 @@ class Looker(nn.Module):
         family: Family,
         prompt_ids: torch.Tensor,
         class_token_ids: torch.Tensor,
-        colours: torch.Tensor,
+        palette: torch.Tensor,
         shape_px: tuple[int, int],
     ) -> None:
         super().__init__()
         self.model, self.family, self.shape_px = model, family, shape_px
         self.register_buffer("prompt_ids", prompt_ids, persistent=False)
         self.register_buffer("class_token_ids", class_token_ids, persistent=False)
-        self.register_buffer("colours", colours, persistent=False)
+        self.register_buffer("palette", palette, persistent=False)
 
     def see(self, pictures: torch.Tensor) -> torch.Tensor:
         """Vision features, shape (n, n_levels, n_image_tokens, n_hidden), of uint8 (n, height_px, width_px)."""
-        return self.family.see(self.family.make_pixels(pictures, self.colours))
+        return self.family.see(self.family.make_pixels(pictures, self.palette))
 
     def name(self, features: torch.Tensor) -> torch.Tensor:
         """Logits of the five stages, float32, shape (n, 5), from vision features."""
@@ -142,20 +143,23 @@ class Looker(nn.Module):
 def build_looker(
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
-    exposure: Exposure,
-    prompt: str,
+    processor: dict[str, Any],
+    settings: ModelSettings,
     shape_px: tuple[int, int],
     palette: np.ndarray,
 ) -> Looker:
     """Bind a model to one prompt, one picture size and one palette."""
-    family = find_family(model)
+    family = find_family(model, processor, settings.tiles)
+    ids = encode_prompt(
+        tokenizer, settings.prompt, family.name_image_token(tokenizer), family.write_picture(tokenizer, *shape_px)
+    )
     n_image_tokens = family.count_image_tokens(*shape_px)
-    ids = encode_prompt(tokenizer, prompt, model.config.image_token_id, n_image_tokens)
+    assert ids.count(model.config.image_token_id) == n_image_tokens, (ids, n_image_tokens)
     return Looker(
         model=model,
         family=family,
         prompt_ids=torch.tensor(ids),
         class_token_ids=torch.tensor(find_class_tokens(tokenizer)),
-        colours=normalise_palette(palette, exposure.mean, exposure.std),
+        palette=torch.from_numpy(palette),
         shape_px=shape_px,
     )

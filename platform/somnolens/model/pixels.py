@@ -1,17 +1,43 @@
 """Indexed pictures to pixel tensors, straight from the raster's array.
 
-The same numbers as the official image processors give, without PNG, PIL or a resize:
-our pictures already have the size and the colours they need.
+The same numbers as the official image processors give, without PNG or PIL.
 """
 
-import numpy as np
+from collections.abc import Sequence
+
 import torch
 
 
-def normalise_palette(palette: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """Palette as the model sees it: float32, shape (256, 3), each colour scaled to 0-1 and normalised."""
-    colours = torch.from_numpy(palette.astype(np.float32)) / 255
-    return (colours - torch.tensor(mean)) / torch.tensor(std)
+def normalise_colours(palette: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """A palette as the model sees it: float32, shape (256, 3), each colour scaled to 0-1 and normalised.
+
+    Parameters
+    ----------
+    palette : Tensor of uint8, shape (256, 3)
+    mean, std : sequence of float
+        Of the base model's image processor.
+    """
+    return (palette.float() / 255 - palette.new_tensor(mean, dtype=torch.float32)) / palette.new_tensor(
+        std, dtype=torch.float32
+    )
+
+
+def normalise_pictures(pictures: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """Coloured pictures, uint8, shape (..., 3, height_px, width_px), as the model sees them: float32."""
+    middle, width = (pictures.new_tensor(values, dtype=torch.float32)[:, None, None] for values in (mean, std))
+    return (pictures.float() / 255 - middle) / width
+
+
+def colour_pictures(pictures: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+    """Indexed pictures, uint8 (n, height_px, width_px), in colour: uint8, shape (n, 3, height_px, width_px)."""
+    return palette[pictures.long()].permute(0, 3, 1, 2)
+
+
+def cut_tiles(pictures: torch.Tensor, tile_px: int) -> torch.Tensor:
+    """Cut into square tiles, row by row: (n, 3, height_px, width_px) to (n, n_tiles, 3, tile_px, tile_px)."""
+    n, n_colours, height, width = pictures.shape
+    tiles = pictures.reshape(n, n_colours, height // tile_px, tile_px, width // tile_px, tile_px)
+    return tiles.permute(0, 2, 4, 1, 3, 5).reshape(n, -1, n_colours, tile_px, tile_px)
 
 
 def cut_patches(

@@ -25,7 +25,14 @@ def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: st
     """File of a split's features, named after all that decides them."""
     train = settings.train
     chosen = [train.hide_share, train.seed] if split == "train" else train.max_validation_rows
-    key = [identify_base(settings.model), dataset.manifest["fingerprint"], dataset.style.hash, chosen, split]
+    key = [
+        identify_base(settings.model),
+        settings.model.tiles,
+        dataset.manifest["fingerprint"],
+        dataset.style.hash,
+        chosen,
+        split,
+    ]
     return cache / f"features-{split}-{fingerprint(key)}.npy"
 
 

@@ -16,9 +16,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from somnolens.model.architecture import EXPOSURE
+from somnolens.model.architecture import IMAGE_PROCESSOR
 from somnolens.model.families import find_family
-from somnolens.model.pixels import normalise_palette
 from somnolens.model.prompt import encode_prompt
 from somnolens.render.pictures import render_signals
 from somnolens.render.style import Style
@@ -118,15 +117,15 @@ class _Asker:
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: Style, digits: list[int]
     ) -> None:
-        self.model, self.family, self.digits = model, find_family(model), digits
-        n_image_tokens = self.family.count_image_tokens(*style.shape_px)
-        image_token_id = model.config.image_token_id
-        self.prompt = torch.tensor(encode_prompt(tokenizer, PROMPT, image_token_id, n_image_tokens))
-        self.colours = normalise_palette(style.palette, EXPOSURE.mean, EXPOSURE.std)
+        self.model, self.family, self.digits = model, find_family(model, IMAGE_PROCESSOR), digits
+        image_token = self.family.name_image_token(tokenizer)
+        picture = self.family.write_picture(tokenizer, *style.shape_px)
+        self.prompt = torch.tensor(encode_prompt(tokenizer, PROMPT, image_token, picture))
+        self.palette = torch.from_numpy(style.palette)
 
     def __call__(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         device = self.model.device
-        pixels = self.family.make_pixels(pictures.to(device), self.colours.to(device))
+        pixels = self.family.make_pixels(pictures.to(device), self.palette.to(device))
         input_ids = torch.cat([self.prompt.expand(len(tokens), -1), tokens], dim=1).to(device)
         fixed = self.family.fix_positions(input_ids, tuple(pictures.shape[1:]))
         is_answer = torch.tensor(find_answers(len(BANDS), tokens.shape[1]))

@@ -1,10 +1,6 @@
-"""What differs between families of vision-language models, and nothing else.
+"""Qwen3-VL: native resolution, square patches merged two by two, one token each merged patch."""
 
-A family knows how pictures become pixel tensors, how many image tokens a picture costs, which
-extra arguments its forward pass wants, and the full paths of the modules LoRA may adapt.
-"""
-
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,29 +9,8 @@ from transformers import PreTrainedModel
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from somnolens.errors import BaseModelError
-from somnolens.model.pixels import cut_patches
-
-
-class Family(Protocol):
-    """One family of models of transformers."""
-
-    def count_image_tokens(self, height_px: int, width_px: int) -> int:
-        """Image tokens one picture of this size costs in the language model."""
-
-    def make_pixels(self, pictures: torch.Tensor, colours: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What the official image processor makes of the pictures, uint8 indices (n, height_px, width_px)."""
-
-    def see(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Run the vision side: features of shape (n, n_levels, n_image_tokens, n_hidden)."""
-
-    def show(self, features: torch.Tensor) -> dict[str, Any]:
-        """Forward arguments that put features in the place of pictures."""
-
-    def fix_positions(self, input_ids: torch.Tensor, shape_px: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Forward arguments that depend on the shape of a batch alone."""
-
-    def lora_targets(self, targets: str) -> str:
-        """Regular expression over full module paths."""
+from somnolens.model.family import Family
+from somnolens.model.pixels import cut_patches, normalise_colours
 
 
 class PatchProduct(nn.Conv3d):
@@ -49,12 +24,15 @@ class PatchProduct(nn.Conv3d):
         return product[:, :, None, None, None]
 
 
-class Qwen3VL:
-    """Qwen3-VL: native resolution, square patches merged two by two, one token each merged patch."""
+class Qwen3VL(Family):
+    """Takes pictures as they are: sides of whole merged patches, as many pixels as its image processor lets be."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.model = model
-        self.vision = model.config.vision_config
+    vision_path = merger_path = "model.visual"
+    vision_layers = r"blocks\.\d+\.(attn\.(qkv|proj)|mlp\.linear_fc[12])"
+    merger_layers = r"(merger|deepstack_merger_list\.\d+)\.linear_fc[12]"
+
+    def __init__(self, model: PreTrainedModel, processor: dict[str, Any], tiles: bool = True) -> None:
+        super().__init__(model, processor, tiles)
         for module in model.modules():
             if type(module) is nn.Conv3d and module.kernel_size == module.stride:
                 module.__class__ = PatchProduct
@@ -66,10 +44,26 @@ class Qwen3VL:
                 f"A picture of {width_px} x {height_px} px does not suit this base model. "
                 f"Width and height must be multiples of {token_px}: choose another render preset."
             )
+        self._check_area(height_px, width_px)
         return (height_px // token_px) * (width_px // token_px)
 
-    def make_pixels(self, pictures: torch.Tensor, colours: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _check_area(self, height_px: int, width_px: int) -> None:
+        """Outside these limits the official image processor would resize, and the model has seen no such picture."""
+        size = self.processor.get("size") or {}
+        least = size.get("shortest_edge") or self.processor.get("min_pixels") or 0
+        most = size.get("longest_edge") or self.processor.get("max_pixels") or float("inf")
+        if not least <= height_px * width_px <= most:
+            raise BaseModelError(
+                f"A picture of {width_px} x {height_px} px does not suit this base model. "
+                f"Width times height must be {least:,} to {most:,} px: choose another render preset."
+            )
+
+    def count_patches(self, height_px: int, width_px: int) -> tuple[int, int]:
+        return 1, self.count_image_tokens(height_px, width_px) * self.vision.spatial_merge_size**2
+
+    def make_pixels(self, pictures: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
         patch_px = self.vision.patch_size
+        colours = normalise_colours(palette, self.processor["image_mean"], self.processor["image_std"])
         patches = cut_patches(
             pictures, colours, patch_px, self.vision.spatial_merge_size, self.vision.temporal_patch_size
         )
@@ -92,26 +86,5 @@ class Qwen3VL:
         position_ids, _ = self.model.model.get_rope_index(input_ids[:1], of_image[:1], grid)
         return {"position_ids": position_ids.expand(-1, len(input_ids), -1), "mm_token_type_ids": of_image}
 
-    def lora_targets(self, targets: str) -> str:
-        language = r"model\.language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-        merger = r"model\.visual\.(merger|deepstack_merger_list\.\d+)\.linear_fc[12]"
-        vision = r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.linear_fc[12])"
-        parts = {"language": language, "merger": merger, "vision": vision}
-        return "|".join(f"(?:{parts[part]})" for part in targets.split("+"))
 
-
-_FAMILIES: dict[str, Any] = {"qwen3_vl": Qwen3VL}
-
-
-def find_family(model: PreTrainedModel) -> Family:
-    """The family of a loaded model.
-
-    Raises
-    ------
-    BaseModelError
-        Naming the families there are.
-    """
-    kind = model.config.model_type
-    if kind not in _FAMILIES:
-        raise BaseModelError(f"Base models of type {kind!r} are not supported. There are: {', '.join(_FAMILIES)}.")
-    return _FAMILIES[kind](model)
+FAMILY = Qwen3VL
