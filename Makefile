@@ -8,7 +8,7 @@ SIDE_BY_SIDE := -n auto --maxprocesses 4
 RAY_PART := (ray or slow) and not gpu and not network
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast demo bench lint figures clean
+.PHONY: help venv test test-fast cluster-test demo bench lint figures clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 
 test-fast: $(INSTALLED) ## the tests without Ray
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
+
+cluster-test: $(INSTALLED) ## Ray clusters of several nodes on this machine, which lose some of them
+	$(BIN)/python -m pytest -q -m cluster -W ignore::pytest.PytestUnraisableExceptionWarning
 
 demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder
 	$(BIN)/somnolens demo

@@ -1,5 +1,6 @@
 """A few short nights on disk, and the settings that go with them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from somnolens.dataset.rows import build_shard
 from somnolens.dataset.splits import split_subjects
 from somnolens.hypnogram import Hypnogram
 from somnolens.read.cohorts import find_nights
+from somnolens.read.night import Night
 from somnolens.recording import Recording
 from somnolens.render.style import Style
 from somnolens.simulate.night import simulate_night
@@ -53,13 +55,17 @@ def small_settings(base: Path | str, *more: str) -> Settings:
 
 
 def build_without_ray(nights: Path, folder: Path, settings: Settings) -> Dataset:
+    """What jobs/build_dataset.py does, one night after the other in this process."""
+    return build_one_by_one(find_nights(nights, settings.dataset.cohort), folder, settings)
+
+
+def build_one_by_one(nights: Sequence[Night], folder: Path, settings: Settings) -> Dataset:
     """What `build_dataset` does, one night after the other in this process."""
     style = Style(settings.render, settings.prepare)
-    found = find_nights(nights, settings.dataset.cohort)
     shares = settings.dataset.validation_share, settings.dataset.test_share
-    splits = split_subjects((night.subject for night in found), *shares, settings.dataset.split_seed)
+    splits = split_subjects((night.subject for night in nights), *shares, settings.dataset.split_seed)
     reports = []
-    for night in found:
+    for night in nights:
         reports.append(replace(build_shard(night, splits[night.subject], style, folder, settings.dataset), seconds=0.0))
         write_report(folder, reports[-1], style.hash)
     return write_manifest(folder, reports, settings, style)

@@ -1,5 +1,6 @@
 """From EDF on disk to a Parquet shard: against matplotlib, against the floor, on one worker and on two."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -132,6 +133,7 @@ def _prepare_plainly(night: Night) -> list[np.ndarray]:
 def _build_many(night: Night, folder: Path) -> list[dict]:
     """The same night under many names, by the function that the job calls, on a cluster that is up."""
     os.environ |= {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         _build(night, folder / "warm", 2, 2)
