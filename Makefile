@@ -36,7 +36,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 test-fast: $(INSTALLED) ## the tests without Ray
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 
-cluster-test: $(INSTALLED) ## Ray clusters of several nodes on this machine, which lose some of them
+cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are lost
 	$(BIN)/python -m pytest -q -m cluster -W ignore::pytest.PytestUnraisableExceptionWarning
 
 demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder

@@ -152,8 +152,15 @@ class TrainSettings(Section):
     class_weighting: Literal["none", "sqrt", "balanced"] = Field(
         "sqrt", description="power of the inverse stage frequency"
     )
+    loss: Literal["cross-entropy", "focal"] = Field("cross-entropy", description="over the five stage tokens")
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="focal loss: how little an easy row counts")
+    soft_labels: bool = Field(True, description="learn the shares of several scorers, not their consensus alone")
+    neighbour_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a label given to the stages that scorers take it for"
+    )
     passes: Count = Field(4, description="passes over the training rows")
     batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
+    rows_at_once: int = Field(0, ge=0, description="rows in one forward pass of a worker; 0: its share of a batch")
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
@@ -161,6 +168,9 @@ class TrainSettings(Section):
         False, description="draw the dataset's kept signals in this run's render settings, in place of its pictures"
     )
     reports_per_pass: Count = Field(1, description="validations, each with a checkpoint")
+    max_cache_gb: float = Field(
+        50.0, ge=0, description="vision features that would take more disk are computed in every pass anew"
+    )
     hide_share: float = Field(
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
     )

@@ -138,7 +138,7 @@ def test_a_single_epoch_does_not_wait_for_the_nights_before_it(http, night_path)
         assert [night.result().status_code for night in nights] == [200] * 4
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_a_night_survives_the_loss_of_its_scorer(http, night_path):
     chosen = [("class_name", "=", "ServeReplica:somnolens:Scorer"), ("state", "=", "ALIVE")]
     (scorer,) = list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)

@@ -1,6 +1,7 @@
 """A small dataset, and a base model of random weights, for real training runs of a few steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import torch
 from somnolens.config import ModelSettings, Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import attach_lora, prepare_looker
-from somnolens.model.architecture import build_model, write_model
 from somnolens.model.base import Looker
 from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
 from somnolens.render.style import Style
 from somnolens.train.rows import Rows
 from tests.small_cohort import build_without_ray, small_settings, write_small_cohort
+from tests.tiny_models import write_tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +37,8 @@ def small_dataset(short_settings: Settings, tmp_path_factory: pytest.TempPathFac
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A random base model and a short training."""
     folder = tmp_path_factory.mktemp("base")
-    write_model(*build_model(seed=1), folder, {"weights": "random"})
-    train = {"batch_size": 8, "passes": 2, "learning_rate": 5e-3, "n_workers": 1}
+    write_tiny_model("qwen3_vl", folder)
+    train = {"batch_size": 8, "passes": 2, "learning_rate": 2e-2, "n_workers": 1}
     return Settings(model=ModelSettings(base=str(folder)), train=train)
 
 
@@ -72,7 +73,8 @@ def make_looker(settings: Settings, style: Style) -> Callable[[], Looker]:
 
 @pytest.fixture(scope="session")
 def seen_rows(rows: Rows, settings: Settings, style: Style) -> Rows:
-    """The same rows with their vision features, as a run on the language side alone takes them."""
+    """The same rows with features of the right shape, in which a model this small finds the stage at once."""
     with torch.inference_mode():
-        features = prepare_looker(settings, style).eval().see(rows.take(np.arange(len(rows))))
-    return Rows(rows.codes, rows.images, features.half().numpy())
+        shape = prepare_looker(settings, style).eval().see(rows.take(np.zeros(1, int))).shape[1:]
+    of_stages = np.random.default_rng(1).normal(size=(5, *shape))
+    return replace(rows, features=of_stages[rows.codes].astype(np.float16))

@@ -1,5 +1,7 @@
 """The training loop: it learns, repeats itself, and goes on where it stopped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,26 @@ def test_the_same_seed_gives_the_same_weights(make_looker, seen_rows, settings):
         train(looker, seen_rows, settings.train)
     first, second = map(weights_of, lookers)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_batch_in_parts_takes_the_steps_of_a_whole_one(make_looker, seen_rows, settings):
+    whole, parts = make_looker(), make_looker()
+    train(whole, seen_rows, settings.train)
+    train(parts, seen_rows, settings.train.model_copy(update={"rows_at_once": 3}))
+    expected, got = weights_of(whole), weights_of(parts)
+    assert any(weights.abs().max() > 0 for name, weights in got.items() if "lora_B" in name)
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], rtol=0, atol=2e-4)
+
+
+def test_soft_labels_are_learnt_unless_told_otherwise(make_looker, seen_rows, settings):
+    even = replace(seen_rows, soft_labels=np.full((len(seen_rows), 5), 0.2))
+    longer = settings.train.model_copy(update={"passes": 4})
+    unsure, sure = make_looker(), make_looker()
+    train(unsure, even, longer)
+    train(sure, even, longer.model_copy(update={"soft_labels": False}))
+    places = np.arange(len(even))
+    assert score_rows(unsure, even, places).max() < 0.5 < score_rows(sure, even, places).max()
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker, seen_rows, settings, tmp_path):

@@ -92,6 +92,11 @@ class Dataset:
         """Stage codes of a night, shape (n_epochs,), -1 where unscored."""
         return _encode(self._read(night, ["stage"])["stage"].to_pylist())
 
+    def read_soft_labels(self, night: str) -> np.ndarray:
+        """Share of the scorers for each stage, shape (n_epochs, 5); not a number where nobody gave one."""
+        nobody = [np.nan] * len(STAGES)
+        return np.array([label or nobody for label in self._read(night, ["soft_label"])["soft_label"].to_pylist()])
+
     def read_pictures(self, night: str) -> np.ndarray:
         """Pictures of a night, uint8 palette indices, shape (n_epochs, height_px, width_px)."""
         if self.drawn_anew:

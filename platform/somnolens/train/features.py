@@ -1,6 +1,7 @@
 """Vision features computed once, for every pass and every trial that leaves the vision side alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import prepare_looker
-from somnolens.model.base import choose_device, identify_base
+from somnolens.model.base import Looker, choose_device, identify_base
 from somnolens.provenance import fingerprint
 from somnolens.train.rows import Rows, hide_at_random, load_rows, spread_evenly
 
@@ -43,7 +44,7 @@ def load_training_rows(settings: Settings, dataset: Dataset, cache: Path) -> tup
         rows = _choose_rows(settings, dataset, split)
         path = locate_features(cache, settings, dataset, split)
         if may_cache(settings) and path.is_file():
-            rows = Rows(rows.codes, rows.images, np.load(path, mmap_mode="r"))
+            rows = replace(rows, features=np.load(path, mmap_mode="r"))
         loaded.append(rows)
     return loaded[0], loaded[1]
 
@@ -56,7 +57,7 @@ def cache_features(
     Parameters
     ----------
     settings : Settings
-        Nothing is done where `may_cache` says no, or the files are there.
+        Nothing is done where `may_cache` says no, or the files are there, or `train.max_cache_gb` would be passed.
     cache : Path
         Folder of the files.
     report : callable
@@ -69,6 +70,8 @@ def cache_features(
     if not todo:
         return
     looker = prepare_looker(settings, dataset.style).to(choose_device()).eval()
+    if measure_features(looker, splits) > settings.train.max_cache_gb * 1e9:
+        return
     done, total = 0, sum(len(rows) for rows in todo.values())
     for split, rows in todo.items():
         path = locate_features(cache, settings, dataset, split)
@@ -77,11 +80,18 @@ def cache_features(
         done += len(rows)
 
 
+@torch.inference_mode()
+def measure_features(looker: Looker, splits: dict[str, Rows]) -> int:
+    """Bytes on disk of the features of all rows, reckoned from those of one."""
+    one = looker.see(next(iter(splits.values())).take(np.zeros(1, int)).to(next(looker.parameters()).device))
+    return 2 * one.numel() * sum(len(rows) for rows in splits.values())
+
+
 def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
     rows, train = load_rows(dataset, split), settings.train
     if split == "train":
         hide = hide_at_random(len(rows), train.hide_share, train.seed, dataset.style)
-        return Rows(rows.codes, rows.images, hide=hide)
+        return replace(rows, hide=hide)
     return rows.pick(spread_evenly(len(rows), train.max_validation_rows))
 
 

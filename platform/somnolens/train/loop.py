@@ -7,7 +7,8 @@ resumed sees the rows an uninterrupted one would have seen.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import torch
 from peft.utils import load_peft_weights, set_peft_model_state_dict
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import distributed
-from torch.nn import functional
 
 from somnolens.aasm import STAGES
 from somnolens.config import TrainSettings
 from somnolens.model.base import Looker
+from somnolens.train.losses import measure_loss, smooth_labels
 from somnolens.train.rows import Rows, plan_batches, weigh_stages
 
 STATE_FILE = "state.pt"
@@ -86,6 +87,8 @@ class _Run:
         self.n_steps = settings.passes * self.steps_per_pass
         weights, _ = weigh_stages(rows.codes, settings.class_weighting)
         self.weights = torch.tensor(weights, dtype=torch.float32)
+        labels = rows.labels if settings.soft_labels else replace(rows, soft_labels=None).labels
+        self.labels = torch.from_numpy(smooth_labels(labels, settings.neighbour_smoothing)).float()
         self.trained = [p for p in looker.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
@@ -111,16 +114,28 @@ class _Run:
         parallel.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * self._pace(step)
-        device = self.trained[0].device
-        codes = torch.from_numpy(self.rows.codes[places]).to(device)
-        logits = parallel(self.rows.take(places).to(device))
-        losses = functional.cross_entropy(logits, codes, reduction="none") * self.weights.to(device)[codes]
         self.optimiser.zero_grad()
-        losses.mean().backward()
+        parts = self._share_out(places)
+        loss = sum(self._add_gradient(parallel, part, len(places), part is parts[-1]) for part in parts)
         torch.nn.utils.clip_grad_norm_(self.trained, self.settings.gradient_clip)
         self.optimiser.step()
         self.step = step
-        tally.add(len(places), losses.mean().item())
+        tally.add(len(places), loss)
+
+    def _share_out(self, places: np.ndarray) -> list[np.ndarray]:
+        """Rows of each forward pass of a step."""
+        at_once = self.settings.rows_at_once or len(places)
+        return [places[first : first + at_once] for first in range(0, len(places), at_once)]
+
+    def _add_gradient(self, parallel: torch.nn.Module, places: np.ndarray, n_rows: int, last: bool) -> float:
+        """Add the gradient of some of a step's `n_rows`; processes exchange theirs with the last ones."""
+        device = self.trained[0].device
+        with nullcontext() if last else getattr(parallel, "no_sync", nullcontext)():
+            logits = parallel(self.rows.take(places).to(device))
+            labels, weights = self.labels[places].to(device), self.weights.to(device)
+            loss = measure_loss(logits, labels, weights, self.settings).sum() / n_rows
+            loss.backward()
+        return loss.item()
 
     def _pace(self, step: int) -> float:
         """Linear warm-up, then a cosine down to a twentieth of the learning rate."""

@@ -26,6 +26,8 @@ class Rows:
         PNG of each row; decoded when a batch is made.
     features : ndarray of float16, shape (n_rows, ...), or None
         Vision features in place of the pictures, memory-mapped.
+    soft_labels : ndarray, shape (n_rows, 5), or None
+        Share of the scorers for each stage; None where each row has one stage.
     hide : callable or None
         Given a picture and its place, takes derivations off it; see `hide_at_random`.
     """
@@ -34,6 +36,13 @@ class Rows:
     images: Sequence[bytes]
     features: np.ndarray | None = None
     hide: Callable[[np.ndarray, int], np.ndarray] | None = None
+    soft_labels: np.ndarray | None = None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Soft labels, or the stages as such, float32, shape (n_rows, 5)."""
+        labels = np.eye(len(STAGES))[self.codes] if self.soft_labels is None else self.soft_labels
+        return labels.astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -50,8 +59,8 @@ class Rows:
 
     def pick(self, places: np.ndarray) -> "Rows":
         """A part of the rows, every picture whole."""
-        features = None if self.features is None else self.features[places]
-        return Rows(self.codes[places], [self.images[place] for place in places], features)
+        features, labels = (None if one is None else one[places] for one in (self.features, self.soft_labels))
+        return Rows(self.codes[places], [self.images[place] for place in places], features, soft_labels=labels)
 
 
 def load_rows(dataset: Dataset, split: str) -> Rows:
@@ -62,12 +71,13 @@ def load_rows(dataset: Dataset, split: str) -> Rows:
     DatasetError
         Where the split holds none.
     """
-    codes, images = [], []
+    codes, images, labels = [], [], []
     for night in dataset.nights(split):
         stages = dataset.read_stages(night)
         scored = np.flatnonzero(stages >= 0)
         content = dataset.read_images(night)
         codes.append(stages[scored])
+        labels.append(dataset.read_soft_labels(night)[scored])
         images.extend(content[place] for place in scored)
     if not images:
         raise DatasetError(
@@ -76,7 +86,7 @@ def load_rows(dataset: Dataset, split: str) -> Rows:
             if split != "train"
             else f"{dataset.folder} holds no scored epoch to learn from."
         )
-    return Rows(np.concatenate(codes), images)
+    return Rows(np.concatenate(codes), images, soft_labels=np.concatenate(labels))
 
 
 def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callable[[np.ndarray, int], np.ndarray]:

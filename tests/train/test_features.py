@@ -1,0 +1,39 @@
+"""Vision features are kept where they stay the same and take no more disk than they may."""
+
+import numpy as np
+import pytest
+
+from somnolens.aasm import STAGES
+from somnolens.train.features import cache_features, load_training_rows, locate_features
+
+
+def change(settings, **train):
+    return settings.model_copy(update={"train": settings.train.model_copy(update=train)})
+
+
+def test_features_are_kept_once_and_shown_in_place_of_pictures(short_settings, small_dataset, tmp_path):
+    cache_features(short_settings, small_dataset, tmp_path)
+    path = locate_features(tmp_path, short_settings, small_dataset, "train")
+    written = path.stat().st_mtime_ns
+    cache_features(short_settings, small_dataset, tmp_path)
+    assert path.stat().st_mtime_ns == written
+    rows, validation = load_training_rows(short_settings, small_dataset, tmp_path)
+    assert [len(some.features) for some in (rows, validation)] == [len(rows), len(validation)]
+    assert rows.take(np.array([0])).shape == (1, *rows.features.shape[1:])
+
+
+@pytest.mark.parametrize("train", [{"max_cache_gb": 1e-6}, {"lora_targets": "language+merger"}])
+def test_features_that_may_not_be_kept_leave_the_pictures(short_settings, small_dataset, tmp_path, train):
+    settings = change(short_settings, **train)
+    cache_features(settings, small_dataset, tmp_path)
+    assert not list(tmp_path.iterdir())
+    rows, _ = load_training_rows(settings, small_dataset, tmp_path)
+    assert rows.features is None
+
+
+def test_rows_carry_the_shares_of_the_scorers(short_settings, small_dataset, tmp_path):
+    rows, validation = load_training_rows(short_settings, small_dataset, tmp_path)
+    for some in (rows, validation):
+        assert some.soft_labels.shape == (len(some), len(STAGES))
+        assert (some.labels.argmax(1) == some.codes).all()
+        assert some.labels.sum(axis=1) == pytest.approx(1)
