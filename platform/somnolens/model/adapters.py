@@ -22,6 +22,7 @@ from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.config import Settings, TrainSettings, resolve_settings
 from somnolens.errors import AdapterError
 from somnolens.model.base import Looker, build_looker, choose_device, identify_base, load_model
+from somnolens.model.narrowing import add_low_rank_quickly
 from somnolens.provenance import describe_code
 from somnolens.render.style import Style
 
@@ -88,6 +89,7 @@ def attach_lora(looker: Looker, settings: TrainSettings) -> None:
     )
     with _without_peft_warning():
         looker.model = get_peft_model(looker.model, config)
+    add_low_rank_quickly(looker.model)
     if settings.gradient_checkpointing:
         _checkpoint_layers(looker.model)
 

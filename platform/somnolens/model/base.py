@@ -22,6 +22,7 @@ from somnolens.config import ModelSettings
 from somnolens.errors import BaseModelError
 from somnolens.model.families import find_family
 from somnolens.model.family import Family
+from somnolens.model.narrowing import answer_last_position_only
 from somnolens.model.prompt import encode_prompt, find_class_tokens
 from somnolens.provenance import fingerprint_files
 
@@ -148,8 +149,9 @@ def build_looker(
     shape_px: tuple[int, int],
     palette: np.ndarray,
 ) -> Looker:
-    """Bind a model to one prompt, one picture size and one palette."""
+    """Bind a model, in place, to one prompt, one picture size, one palette, and one position that answers."""
     family = find_family(model, processor, settings.tiles)
+    answer_last_position_only(model.get_submodule(family.language_path).layers[-1].mlp)
     ids = encode_prompt(
         tokenizer, settings.prompt, family.name_image_token(tokenizer), family.write_picture(tokenizer, *shape_px)
     )

@@ -99,9 +99,11 @@ class Budget:
         """The decoder and, for the last position alone, its head."""
         family, text = self.blueprint.family, self.blueprint.model.config.text_config
         weights = _count_weights(self._find_modules(family.lora_targets("language")))
+        last_mlp = rf"{re.escape(family.language_path)}\.layers\.{text.num_hidden_layers - 1}\.mlp\..*"
+        narrow = _count_weights(self._find_modules(last_mlp))  # see model.narrowing
         head = text.hidden_size * text.vocab_size
         attended = 4 * text.num_hidden_layers * self.n_tokens**2 * _measure_heads(text)[0]
-        return Work(2 * (self.n_tokens * weights + head), attended)
+        return Work(2 * (self.n_tokens * (weights - narrow) + narrow + head), attended)
 
     @cached_property
     def vision(self) -> Work:
@@ -163,6 +165,8 @@ class Budget:
         kept = self.n_tokens * _keep(
             text.num_hidden_layers, self.measure_decoder_layer(), 2 * text.hidden_size, checkpointing
         )
+        if not checkpointing:
+            kept -= self.n_tokens * 8 * text.intermediate_size  # the last layer's MLP: see model.narrowing
         if not self.keeps_features:
             kept += self.n_image_tokens * 16 * text.hidden_size
         block = 32 * vision.hidden_size + 6 * vision.intermediate_size + 24 * self.settings.train.lora_rank
@@ -175,8 +179,8 @@ class Budget:
         text = self.blueprint.model.config.text_config
         queries, keys = _measure_heads(text)
         with_norm = 4 * (queries + keys) if "qwen3" in text.model_type else 0
-        own = 28 * text.hidden_size + 10 * text.intermediate_size + 8 * queries + 4 * keys + with_norm
-        return own + 4 * text.num_attention_heads + 28 * self.settings.train.lora_rank
+        own = 12 * text.hidden_size + 8 * text.intermediate_size + 6 * queries + 4 * keys + with_norm
+        return own + 4 * text.num_attention_heads + 14 * self.settings.train.lora_rank
 
     def count_gpus(self, memory_gb: float, checkpointing: bool) -> int | None:
         """GPUs of this size among which the batch must be shared; None where one row is too much."""

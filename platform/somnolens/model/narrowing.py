@@ -1,0 +1,53 @@
+"""The same numbers with less work.
+
+The answer is one token at one position: what the last decoder layer's MLP makes of every other position is
+never looked at. And peft scales and adds a LoRA module's output at full width, where its narrow middle can be
+scaled and the addition be part of the product.
+"""
+
+import torch
+from peft.tuners.lora import Linear as LoraLinear
+from torch import nn
+from torch.nn import functional
+
+
+def answer_last_position_only(mlp: nn.Module) -> None:
+    """Let the MLP of the last decoder layer, in place, work on the last position alone; zeros elsewhere.
+
+    Its modules, their names and weights stay as they are, so that LoRA finds them.
+
+    Parameters
+    ----------
+    mlp : Module
+        From (n, n_tokens, n_hidden) to the same shape, each position by itself.
+    """
+
+    class LastPosition(type(mlp)):
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            return functional.pad(super().forward(hidden[:, -1:]), (0, 0, hidden.shape[1] - 1, 0))
+
+    mlp.__class__ = LastPosition
+
+
+class QuickLora(LoraLinear):
+    """peft's LoRA on a linear module, in one product more than the module itself.
+
+    The same weights, names and state dict. What peft can do beyond one adapter without dropout is left to peft.
+    """
+
+    def forward(self, hidden: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+        if self.disable_adapters or self.merged or args or kwargs:
+            return super().forward(hidden, *args, **kwargs)
+        (name,) = self.active_adapters
+        rows = hidden.flatten(0, -2)
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        narrow = functional.linear(rows, down.to(rows.dtype)) * self.scaling[name]
+        added = torch.addmm(self.base_layer(rows), narrow, up.to(rows.dtype).t())
+        return added.unflatten(0, hidden.shape[:-1])
+
+
+def add_low_rank_quickly(model: nn.Module) -> None:
+    """Make every plain LoRA module of a peft model, in place, a `QuickLora`."""
+    for module in model.modules():
+        if type(module) is LoraLinear and all(isinstance(one, nn.Identity) for one in module.lora_dropout.values()):
+            module.__class__ = QuickLora

@@ -1,0 +1,80 @@
+"""Less work, the same numbers."""
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import Linear as LoraLinear
+from torch import nn
+
+from somnolens.model.narrowing import QuickLora, add_low_rank_quickly, answer_last_position_only
+
+
+class Mlp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(6, 10), nn.Linear(10, 6)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.down(self.up(hidden).relu())
+
+
+def make_lora(dropout: float = 0.0) -> nn.Module:
+    torch.manual_seed(0)
+    model = get_peft_model(Mlp(), LoraConfig(r=3, lora_alpha=6, target_modules=["up", "down"], lora_dropout=dropout))
+    for name, weights in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(weights)
+    return model
+
+
+@pytest.fixture
+def hidden() -> torch.Tensor:
+    return torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_last_position_is_what_it_was_and_the_others_are_nothing(hidden):
+    mlp = Mlp()
+    whole, names = mlp(hidden), list(mlp.state_dict())
+    answer_last_position_only(mlp)
+    narrow = mlp(hidden)
+    torch.testing.assert_close(narrow[:, -1], whole[:, -1])
+    assert narrow[:, :-1].abs().max() == 0
+    assert list(mlp.state_dict()) == names
+
+
+def test_quick_lora_has_the_outputs_and_gradients_of_pefts(hidden):
+    plain, quick = make_lora(), make_lora()
+    add_low_rank_quickly(quick)
+    assert sum(type(module) is QuickLora for module in quick.modules()) == 2
+    for model in (plain, quick):
+        model(hidden).pow(2).sum().backward()
+    torch.testing.assert_close(quick(hidden), plain(hidden))
+    assert list(quick.state_dict()) == list(plain.state_dict())
+    for (name, one), (_, other) in zip(quick.named_parameters(), plain.named_parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None), name
+        if one.grad is not None:
+            torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_quick_lora_is_merged_and_switched_off_as_pefts_is(hidden):
+    model = make_lora()
+    add_low_rank_quickly(model)
+    adapted = model(hidden)
+    with model.disable_adapter():
+        bare = model(hidden)
+    assert (adapted - bare).abs().max() > 0.1
+    torch.testing.assert_close(model.merge_and_unload()(hidden), adapted)
+
+
+def test_lora_with_dropout_is_left_to_peft():
+    model = make_lora(dropout=0.1)
+    add_low_rank_quickly(model)
+    assert {type(module) for module in model.modules() if isinstance(module, LoraLinear)} == {LoraLinear}
+
+
+def test_bfloat16_stays_bfloat16_and_close_to_peft(hidden):
+    models = [make_lora().to(torch.bfloat16) for _ in range(2)]
+    add_low_rank_quickly(models[0])
+    quick, plain = (model(hidden.bfloat16()) for model in models)
+    assert quick.dtype == torch.bfloat16
+    torch.testing.assert_close(quick, plain, rtol=0.03, atol=0.1)
