@@ -199,7 +199,7 @@ def select_promotions(registry: Registry, name: str) -> list[Promotion]:
 
 
 def _make_table(title: str, headings: Sequence[str], right: bool = False) -> Table:
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=any(headings))
     for place, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", justify="right" if right and place else "left")
     return table
