@@ -15,6 +15,7 @@ from somnolens.model.adapters import locate_adapter
 from somnolens.model.additions import add_adapter
 from somnolens.model.promotions import promote_adapter, promote_back
 from somnolens.model.registry import Promotion, fetch_adapter, open_registry, pin_adapter, split_address
+from somnolens.provenance import fingerprint
 from somnolens.storage import create_bytes, is_here, list_names, write_bytes
 from tests.model.adapter_folders import write_adapter_folder
 from tests.object_store import serve_bucket
@@ -52,6 +53,11 @@ def promote(place: Path, name: str, why: str = "") -> Promotion:
 
 def go_back(place: Path, why: str = "") -> Promotion:
     return promote_back(open_registry(place), why)
+
+
+def change_record(place: Path, source: str, target: str, **change) -> None:
+    record = json.loads((place / "added" / f"{source}.json").read_text())
+    write_bytes(place / "added" / f"{target}.json", json.dumps(record | change).encode())
 
 
 def at_once(*calls):
@@ -217,10 +223,30 @@ def test_a_file_put_beside_an_adapter_is_told(registry):
 
 def test_a_promoted_adapter_that_was_swapped_with_its_record_is_refused(registry):
     promote(registry, "a")
-    record = json.loads((registry / "added" / "a.json").read_text())
-    write_bytes(registry / "added" / "a.json", json.dumps(record | {"fingerprint": "000000000000"}).encode())
-    with pytest.raises(RegistryError, match=r"#a has fingerprint 000000000000, but \w{12} was promoted"):
+    for file in [name for name in list_names(registry) if name.startswith("adapters/b/")]:
+        write_bytes(registry / file.replace("/b/", "/a/"), (registry / file).read_bytes())
+    change_record(registry, "b", "a", name="a")
+    with pytest.raises(RegistryError, match=r"#a has fingerprint \w{12}, but \w{12} was promoted"):
         fetch_adapter(registry, "promoted")
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "b"}, {"fingerprint": "../../etc"}, {"files": {}}, {"files": None}, {"files": {"../x": "0"}}]
+)
+def test_a_changed_record_is_refused(tmp_path, change):
+    add_adapter(tmp_path / "registry", write_adapter_folder(tmp_path / "a"), "a")
+    change_record(tmp_path / "registry", "a", "a", **change)
+    with pytest.raises(RegistryError, match=r"added/a\.json was changed after it was written: name, files and fing"):
+        fetch_adapter(tmp_path / "registry", "a")
+
+
+@pytest.mark.parametrize("file", ["../x", "/x", ".x", "a/b", "..\\x"])
+def test_no_file_of_a_record_leads_out_of_its_folder(tmp_path, file):
+    add_adapter(tmp_path / "registry", write_adapter_folder(tmp_path / "a"), "a")
+    files = {file: "0"}
+    change_record(tmp_path / "registry", "a", "a", files=files, fingerprint=fingerprint(files))
+    with pytest.raises(RegistryError, match=r"added/a\.json was changed after it was written"):
+        fetch_adapter(tmp_path / "registry", "a")
 
 
 def test_a_changed_copy_in_the_cache_is_fetched_again(registry):

@@ -23,12 +23,14 @@ from typing import Any, TypeVar
 
 from somnolens.errors import RegistryError
 from somnolens.model.card import CARD_FILE
+from somnolens.provenance import fingerprint
 from somnolens.storage import explain, is_here, list_names, parse_path, write_bytes
 
 PROMOTED = "promoted"
 """In place of a name: whichever adapter is promoted."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FILE = re.compile(r"[^./\\][^/\\]*")
 _HELD = re.compile(r"adapters/([^/]+)/(.+)|added/([^/]+)\.json")
 _NUMBERED = re.compile(r"promotions/(\d{6,})\.json")
 _CARD_PARTS = ("settings", "base_model", "dataset", "metrics")
@@ -174,7 +176,13 @@ class Registry:
                 f"{self.place}/adapters/{name} was not added but put there: there is no added/{name}.json. "
                 "Add it with `somnolens adapters add`."
             )
-        record = read_written(self.place / "added" / f"{name}.json", Record)
+        path = self.place / "added" / f"{name}.json"
+        record = read_written(path, Record)
+        if not _is_consistent(record, name):
+            raise RegistryError(
+                f"{path} was changed after it was written: name, files and fingerprint do not belong together. "
+                "Do not use this adapter; promote another, or add the original under a new name."
+            )
         self._check_names(record)
         return record
 
@@ -324,6 +332,13 @@ def _find_record(registry: Registry, name: str) -> Record:
             "promoted. Promote another adapter."
         )
     return record
+
+
+def _is_consistent(record: Record, name: str) -> bool:
+    """Its file names become paths of this machine: none may lead out of its folder."""
+    if record.name != name or not isinstance(record.files, dict):
+        return False
+    return record.fingerprint == fingerprint(record.files) and all(map(_FILE.fullmatch, record.files))
 
 
 def check_contents(registry: Registry, record: Record) -> None:
