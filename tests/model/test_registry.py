@@ -29,10 +29,17 @@ def bucket():
         yield bucket
 
 
-@pytest.fixture(params=["here", "s3"])
-def place(request, bucket, tmp_path, monkeypatch) -> Path:
+in_both = pytest.mark.parametrize("place", ["here", "s3"], indirect=True)
+in_store = pytest.mark.parametrize("place", ["s3"], indirect=True)
+
+
+@pytest.fixture
+def place(request, tmp_path, monkeypatch) -> Path:
+    """On this machine, unless a test names the bucket."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "registry" if request.param == "here" else bucket / request.node.name
+    if getattr(request, "param", "here") == "here":
+        return tmp_path / "registry"
+    return request.getfixturevalue("bucket") / request.node.originalname
 
 
 @pytest.fixture
@@ -75,6 +82,7 @@ def at_once(*calls):
         return list(threads.map(call, calls))
 
 
+@in_both
 def test_a_file_is_created_by_its_first_writer_alone(place):
     assert [create_bytes(place / "one", content) for content in (b"1", b"2")] == [True, False]
     assert (place / "one").read_bytes() == b"1"
@@ -100,6 +108,7 @@ def test_a_file_is_created_once_on_a_file_system_without_hard_links(tmp_path, mo
     assert list_names(tmp_path) == ["one"]
 
 
+@in_both
 def test_an_adapter_is_added_as_a_plain_folder_and_fetched_as_it_was(registry, tmp_path):
     assert {name for name in list_names(registry) if name.startswith("adapters/a/")} == {
         f"adapters/a/{path.name}" for path in (tmp_path / "a").iterdir()
@@ -127,6 +136,7 @@ def test_the_same_adapter_twice_is_told(registry, tmp_path):
         add_adapter(registry, tmp_path / "a", "a")
 
 
+@in_both
 def test_an_interrupted_copy_is_broken_until_the_same_call_goes_on(registry, tmp_path):
     (registry / "adapters" / "a" / "adapter_model.safetensors").unlink()
     with pytest.raises(RegistryError, match=r"#a is not whole: it has no adapter_model\.safetensors\. Add the same"):
@@ -191,6 +201,7 @@ def test_of_two_promoters_at_once_one_is_refused(tmp_path):
     assert list_served(place) == [winner.adapter]
 
 
+@in_both
 def test_a_promoter_who_saw_an_older_registry_is_refused(registry):
     """Another one promotes between the look and the decision."""
     seen = open_registry(registry)
@@ -202,6 +213,7 @@ def test_a_promoter_who_saw_an_older_registry_is_refused(registry):
     assert list_served(registry) == ["b"]
 
 
+@in_both
 def test_a_changed_adapter_is_refused_wherever_it_is_asked_for(registry):
     promote(registry, "b")
     write_bytes(registry / "adapters" / "a" / "adapter_model.safetensors", b"other")
@@ -249,24 +261,23 @@ def test_no_file_of_a_record_leads_out_of_its_folder(tmp_path, file):
         fetch_adapter(tmp_path / "registry", "a")
 
 
+@in_store
 def test_a_changed_copy_in_the_cache_is_fetched_again(registry):
-    if is_here(registry):
-        pytest.skip("nothing is copied")
     copy = fetch_adapter(registry, "a") / "adapter_model.safetensors"
     copy.write_bytes(b"other")
     assert fetch_adapter(registry, "a") / "adapter_model.safetensors" == copy
     assert copy.read_bytes() == b"a"
 
 
+@in_store
 def test_a_cache_that_cannot_be_written_is_told(registry, tmp_path, monkeypatch):
-    if is_here(registry):
-        pytest.skip("nothing is copied")
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(RegistryError, match=r"cannot be kept in .*: Not a directory\. Name a folder .* XDG_CACHE_HOME"):
         fetch_adapter(registry, "a")
 
 
+@in_both
 def test_broken_adapters_neither_stop_a_list_nor_disappear_from_it(registry):
     (registry / "adapters" / "a" / "somnolens.json").unlink()
     write_bytes(registry / "added" / "b.json", b"{")
@@ -311,6 +322,7 @@ def test_nothing_promoted_is_told(registry):
         fetch_adapter(registry, "promoted")
 
 
+@in_both
 def test_a_place_without_a_registry_is_told(place):
     with pytest.raises(
         RegistryError, match=r"There is no registry at .*: looked for adapters/, added/ and promotions/"
@@ -325,6 +337,7 @@ def test_a_promotion_that_cannot_be_understood_lets_no_earlier_one_serve(registr
         fetch_adapter(registry, "promoted")
 
 
+@in_both
 def test_the_promoted_adapter_is_located_by_one_word(registry):
     promote(registry, "a")
     assert locate_adapter(f"{registry}#promoted") == fetch_adapter(registry, "a")
@@ -333,6 +346,7 @@ def test_the_promoted_adapter_is_located_by_one_word(registry):
     assert locate_adapter(f"{registry}#a") == fetch_adapter(registry, "a")
 
 
+@in_both
 def test_a_pinned_adapter_stays_whatever_is_promoted_later(registry):
     promote(registry, "a")
     pinned = pin_adapter(f"{registry}#promoted")
