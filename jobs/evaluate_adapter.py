@@ -25,7 +25,7 @@ from somnolens.storage import write_json
 
 
 def main(
-    adapter: Annotated[Path, typer.Argument(help="adapter folder, or 'embedded'")],
+    adapter: Annotated[str, typer.Argument(help="adapter folder, 'embedded', or REGISTRY#NAME")],
     dataset: Annotated[Path, typer.Argument(help="folder made by build_dataset.py")],
     out: Annotated[Path, typer.Argument(help="new folder of the results")],
     split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
@@ -37,7 +37,7 @@ def main(
     console.print(f"Figures and tables are in {out}.")
 
 
-def evaluate(adapter: Path, dataset: Path, out: Path, console: Console, split: str = "test") -> Evaluation:
+def evaluate(adapter: str | Path, dataset: Path, out: Path, console: Console, split: str = "test") -> Evaluation:
     """Evaluate with a progress bar and write everything to `out`."""
     opened = open_dataset(dataset)
     engine = load_engine(adapter)

@@ -19,7 +19,8 @@ from somnolens.config import ScoreSettings, read_settings
 from somnolens.errors import describe_error
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.model.adapters import locate_adapter, read_card
+from somnolens.model.adapters import read_card
+from somnolens.model.registry import pin_adapter
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
 from somnolens.report.night import write_night
@@ -29,7 +30,7 @@ from somnolens.storage import write_bytes
 
 
 def main(
-    adapter: Annotated[str, typer.Argument(help="adapter folder, or 'embedded'")],
+    adapter: Annotated[str, typer.Argument(help="adapter folder, 'embedded', or REGISTRY#NAME")],
     nights: Annotated[Path, typer.Argument(help="folder of recordings")],
     out: Annotated[Path, typer.Argument(help="folder of the results")],
     actors: Annotated[int, typer.Option(min=1, help="models at work side by side")] = 1,
@@ -75,7 +76,7 @@ def _score_all(adapter, todo, out, settings, actors, gpus_per_actor):
     rows = ray.data.from_items([{"night": night} for night in todo], override_num_blocks=len(todo))
     scorer = rows.map(
         Scorer,
-        fn_constructor_args=(str(locate_adapter(adapter).resolve()), str(out.resolve()), settings.model_dump()),
+        fn_constructor_args=(pin_adapter(adapter), str(out.resolve()), settings.model_dump()),
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_gpus=gpus_per_actor or None,
     )

@@ -14,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
+from somnolens.model.registry import pin_adapter
 from somnolens.score.engine import load_engine, load_reader
 from somnolens.serve.api import create_api
 from somnolens.serve.batching import PictureBatcher
@@ -35,6 +36,7 @@ def build(settings: ServeSettings) -> Application:
     AdapterError
         At once, rather than in a replica.
     """
+    settings = settings.model_copy(update={"adapter": pin_adapter(settings.adapter)})  # one for all replicas
     load_reader(settings.adapter)
     scorer = Scorer.options(
         autoscaling_config=AutoscalingConfig(

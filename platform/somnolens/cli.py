@@ -16,6 +16,17 @@ from somnolens.jobs.arguments import Config, Overrides, run_command
 from somnolens.read.montage import Part
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+adapters = typer.Typer(no_args_is_help=True, help="Keep adapters in a registry, and say which one serves.")
+app.add_typer(adapters, name="adapters")
+
+Adapter = Annotated[str, typer.Option(help="adapter folder, 'embedded', REGISTRY#NAME or REGISTRY#promoted")]
+RegistryPlace = Annotated[
+    str,
+    typer.Option(
+        "--registry", envvar="SOMNOLENS_REGISTRY", metavar="PLACE", help="folder, or URL as s3://lab/registry"
+    ),
+]
+Why = Annotated[str, typer.Option(help="a sentence that is kept with the promotion; name no person")]
 
 
 def main() -> None:
@@ -141,7 +152,7 @@ def plan(
 def score(
     recordings: Annotated[list[Path], typer.Argument(help="EDF, EDF+ or BDF files")],
     out: Annotated[Path, typer.Option("--out", help="folder of the results")] = Path("scored"),
-    adapter: Annotated[str, typer.Option(help="adapter folder, or 'embedded'")] = "embedded",
+    adapter: Adapter = "embedded",
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
@@ -184,7 +195,7 @@ def _score_one(path: Path, engine, settings: Settings, out: Path, console: Conso
 
 @app.command()
 def serve(
-    adapter: Annotated[str, typer.Option(help="adapter folder, or 'embedded'")] = "embedded",
+    adapter: Adapter = "embedded",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
@@ -206,6 +217,93 @@ def demo(
     from somnolens.jobs.run_demo import CONFIG, run_demo
 
     run_demo(out, read_settings(config or CONFIG, overrides))
+
+
+@adapters.command("list")
+def list_adapters(registry: RegistryPlace) -> None:
+    """List the adapters of a registry, and mark the one that serves."""
+    from somnolens.model.registry import open_registry
+    from somnolens.report.adapters import explain_problems, format_adapters
+
+    console, opened = Console(), open_registry(registry)
+    entries, last = opened.read_entries(), opened.find_promoted()
+    console.print(format_adapters(entries, last.adapter if last else None, f"Adapters of {registry}"))
+    for problem in explain_problems(entries):
+        console.print(f"  [red]broken[/]  {escape(problem)}", highlight=False, soft_wrap=True)
+    serves = (
+        f"{last.adapter} serves: promotion {last.number}, {last.time[:16]} UTC." if last else "Nothing is promoted."
+    )
+    console.print(escape(serves), highlight=False, soft_wrap=True)
+
+
+@adapters.command("show")
+def show_adapter(name: Annotated[str, typer.Argument(help="adapter")], registry: RegistryPlace) -> None:
+    """Tell everything an adapter's card says, and when it served."""
+    from somnolens.model.registry import open_registry
+    from somnolens.report.adapters import format_facts, format_figures, format_promotions, select_promotions
+
+    console, opened = Console(), open_registry(registry)
+    entry = opened.read_sound_entry(name)
+    console.print(format_facts(entry))
+    console.print(format_figures([entry], mark=False))
+    promotions = select_promotions(opened, name)
+    console.print(format_promotions(promotions) if promotions else f"{escape(name)} was never promoted.")
+
+
+@adapters.command("compare")
+def compare_adapters(
+    names: Annotated[list[str], typer.Argument(help="two adapters or more")], registry: RegistryPlace
+) -> None:
+    """Tell in what adapters differ, and which one is better where that can be said."""
+    from somnolens.model.registry import open_registry
+    from somnolens.report.adapters import explain_comparison, format_differences, format_figures, is_comparable
+
+    if len(set(names)) < 2:
+        raise typer.BadParameter("name two adapters or more", param_hint="NAMES")
+    console, opened = Console(), open_registry(registry)
+    entries = [opened.read_sound_entry(name) for name in dict.fromkeys(names)]
+    console.print(format_differences(entries))
+    console.print(format_figures(entries, mark=is_comparable(entries)))
+    for warning in explain_comparison(entries):
+        console.print(f"  [yellow]mind[/]    {escape(warning)}", highlight=False, soft_wrap=True)
+
+
+@adapters.command("promote")
+def promote_adapter(
+    registry: RegistryPlace,
+    name: Annotated[str | None, typer.Argument(help="adapter that shall serve")] = None,
+    back: Annotated[bool, typer.Option("--back", help="take the last promotion back")] = False,
+    why: Why = "",
+) -> None:
+    """Let another adapter serve; what is running goes on with its own until it is started again."""
+    from somnolens.model.promotions import promote_adapter, promote_back
+    from somnolens.model.registry import open_registry
+
+    if (name is None) != back:
+        raise typer.BadParameter("name an adapter, or take the last promotion back with --back", param_hint="NAME")
+    opened = open_registry(registry)
+    made = promote_back(opened, why) if name is None else promote_adapter(opened, name, why)
+    before = f", in place of {made.previous}" if made.previous else ""
+    said = f"{made.adapter} serves from now on{before}: promotion {made.number}. Reach it as {registry}#promoted."
+    Console().print(escape(said), highlight=False, soft_wrap=True)
+
+
+@adapters.command("add")
+def add_adapter(
+    adapter: Annotated[str, typer.Argument(help="adapter folder, 'embedded', or REGISTRY#NAME")],
+    registry: RegistryPlace,
+    name: Annotated[str | None, typer.Option(help="else the time it was trained and its fingerprint")] = None,
+) -> None:
+    """Copy an adapter into a registry, where it is never changed again."""
+    from somnolens.model.adapters import locate_adapter, read_card
+    from somnolens.model.additions import add_adapter
+
+    folder = locate_adapter(adapter)
+    read_card(folder)
+    record = add_adapter(registry, folder, name)
+    Console().print(
+        escape(f"{record.name} is added. Reach it as {registry}#{record.name}."), highlight=False, soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ class ScoreSettings(Section):
 class ServeSettings(Section):
     """The scoring service."""
 
-    adapter: str = Field("embedded", description="adapter folder")
+    adapter: str = Field("embedded", description="adapter folder, 'embedded', or REGISTRY#promoted")
     min_replicas: int = Field(1, ge=0)
     max_replicas: Count = 2
     target_ongoing_requests: Positive = 4.0

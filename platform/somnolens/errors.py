@@ -68,6 +68,10 @@ class AdapterError(SomnolensError):
     """The adapter is missing, foreign, or was trained on pictures drawn differently."""
 
 
+class RegistryError(AdapterError):
+    """The registry is missing, holds no such adapter, or holds it changed."""
+
+
 class BaseModelError(SomnolensError):
     """The base model cannot be loaded or does not fit the task."""
 

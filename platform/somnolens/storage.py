@@ -130,12 +130,56 @@ def write_bytes(path: Path, content: bytes) -> None:
         with explain(path, "written"):
             path.write_bytes(content)
         return
+    os.replace(_write_beside(path, content), path)
+
+
+def create_bytes(path: Path, content: bytes) -> bool:
+    """Write a file whole where there is none yet; of several writers at once, one is told True.
+
+    Here by a hard link, which is whole and refuses a name that is taken. In a store by a conditional put, after which
+    the file is looked at: a store that does not know the condition keeps the last put, and an answer can be lost.
+    """
+    if is_here(path):
+        return _link(path, content)
+    with explain(path, "written"):
+        try:
+            path.fs.pipe_file(path.path, content, mode="create")
+        except OSError:
+            if not path.exists():
+                raise
+        return path.read_bytes() == content
+
+
+def _link(path: Path, content: bytes) -> bool:
+    temporary = _write_beside(path, content)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links, as a mounted bucket
+        return _write_if_new(path, content)
+    finally:
+        os.unlink(temporary)
+    return True
+
+
+def _write_if_new(path: Path, content: bytes) -> bool:
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_beside(path: Path, content: bytes) -> str:
+    """A temporary neighbour that holds the content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)
     os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    return temporary
 
 
 def write_json(path: Path, content: Any) -> None:

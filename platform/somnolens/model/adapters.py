@@ -18,15 +18,14 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from somnolens.aasm import RECOMMENDED_DERIVATIONS
 from somnolens.config import Settings, TrainSettings, resolve_settings
 from somnolens.errors import AdapterError
 from somnolens.model.base import Looker, build_looker, choose_device, identify_base, load_model
+from somnolens.model.card import CARD_FILE, describe_card
 from somnolens.model.narrowing import add_low_rank_quickly
+from somnolens.model.registry import fetch_adapter, split_address
 from somnolens.provenance import describe_code
 from somnolens.render.style import Style
-
-CARD_FILE = "somnolens.json"
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def write_adapter(folder: Path, model: PeftModel, card: AdapterCard) -> None:
 def write_card(folder: Path, card: AdapterCard) -> None:
     """Write or replace the card of an adapter folder, and its README."""
     (folder / CARD_FILE).write_text(json.dumps(asdict(card), indent=2) + "\n")
-    (folder / "README.md").write_text(_describe(card))
+    (folder / "README.md").write_text(describe_card(asdict(card)))
 
 
 def copy_adapter(source: Path, target: Path) -> None:
@@ -151,8 +150,23 @@ def copy_adapter(source: Path, target: Path) -> None:
 
 
 def locate_adapter(adapter: str | Path) -> Path:
-    """Folder of the adapter in the package for 'embedded', else the folder as given."""
-    return Path(str(files("somnolens.model") / "embedded_adapter")) if str(adapter) == "embedded" else Path(adapter)
+    """Folder of an adapter on this machine, for whatever a person may write in its place.
+
+    Parameters
+    ----------
+    adapter : str or Path
+        A folder; 'embedded', the one in the package; `REGISTRY#NAME` or `REGISTRY#promoted`, where the registry is a
+        folder or a URL.
+
+    Raises
+    ------
+    RegistryError
+        Where the registry has no such adapter, or it was changed after it was added.
+    """
+    if str(adapter) == "embedded":
+        return Path(str(files("somnolens.model") / "embedded_adapter"))
+    address = split_address(str(adapter))
+    return fetch_adapter(*address) if address else Path(adapter)
 
 
 def read_card(adapter: str | Path) -> AdapterCard:
@@ -203,7 +217,8 @@ def load_adapter(adapter: str | Path, merge: bool = True) -> tuple[Looker, Adapt
         Where the base model is not the one the adapter was trained on, or the pictures of this
         version of somnolens are drawn otherwise.
     """
-    card = read_card(adapter)
+    folder = locate_adapter(adapter)  # once: what is promoted may change meanwhile
+    card = read_card(folder)
     settings = card.resolved
     check_render_hash(card, card.style.hash, "This version of somnolens draws pictures whose style")
     base = identify_base(settings.model)
@@ -214,7 +229,7 @@ def load_adapter(adapter: str | Path, merge: bool = True) -> tuple[Looker, Adapt
         )
     looker = prepare_looker(settings, card.style)
     with _without_peft_warning():
-        looker.model = PeftModel.from_pretrained(looker.model, str(locate_adapter(adapter)))
+        looker.model = PeftModel.from_pretrained(looker.model, str(folder))
     if merge:
         looker.model = looker.model.merge_and_unload()
     return looker.to(choose_device()).eval().requires_grad_(False), card
@@ -225,21 +240,3 @@ def count_parameters(model: torch.nn.Module) -> dict[str, int]:
     parameters = list(model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     return {"all": sum(p.numel() for p in parameters), "trained": trained}
-
-
-def _describe(card: AdapterCard) -> str:
-    """The model card as the hub shows it."""
-    metrics = "\n".join(f"| {name} | {value:.3f} |" for name, value in card.metrics.items() if isinstance(value, float))
-    warning = "It was trained on simulated nights only and has never seen a person's sleep.\n\n"
-    drawn = [name for name in RECOMMENDED_DERIVATIONS if name in card.derivations]
-    return (
-        f"---\nbase_model: {card.base_model['name']}\nlibrary_name: peft\npipeline_tag: image-text-to-text\n---\n\n"
-        "# Sleep staging adapter\n\n"
-        "Names the sleep stage (W, N1, N2, N3, R) of a 30-s epoch from its picture, in one forward pass. "
-        f"Made by somnolens {card.code['version']}.\n\n"
-        + (warning if card.trained_on_simulation_only else "")
-        + "It is a research tool, not a medical device: no diagnosis may rest on it alone.\n\n"
-        f"- derivations: {', '.join(drawn)}\n- render hash: `{card.render_hash}`\n"
-        f"- trained on: {', '.join(card.dataset.get('cohorts', []))}, dataset `{card.dataset.get('fingerprint')}`\n\n"
-        "| figure | value |\n|---|---|\n" + metrics + "\n"
-    )
