@@ -52,11 +52,17 @@ def main(
     check_space(settings)
     open_training_dataset(dataset, settings)
     open_run(run, resume)
+    resume = resume and not _has_only_begun(run)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
     with cluster(run / LOG_FILE, n_workers + 1) as console:
         found = search(dataset, run, settings, console, resume)
         console.print(format_trials(found))
         console.print(describe(found, run), soft_wrap=True, highlight=False)
+
+
+def _has_only_begun(run: Path) -> bool:
+    """Whether a job was interrupted here before its search: nothing is lost by beginning it now."""
+    return (run / LOG_FILE).is_file() and not (run / STUDY_FILE).is_file()
 
 
 def search(dataset: Path, run: Path, settings: Settings, console: Console, resume: bool = False) -> Search:
@@ -76,7 +82,7 @@ def search(dataset: Path, run: Path, settings: Settings, console: Console, resum
         found = search_hyperparameters(settings, dataset, run, report, resume)
         advance(bool(seen))
     finish_adapter(run / "adapter", open_training_dataset(dataset, settings))
-    again = format_command(settings, found.best.values, dataset, run.with_name(f"{run.name}-best"))
+    again = format_command(settings, found.best.values, dataset, Path(f"{run}-best"))
     write_bytes(run / "best.sh", f"{again}\n".encode())
     _draw(found, run, console)
     return found

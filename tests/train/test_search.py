@@ -145,7 +145,7 @@ def test_a_lost_trial_is_done_again_under_its_own_number(gone_on):
     _, folder, again, lost = gone_on
     done = again.trials[lost.number]
     assert (done.values, done.failed) == (lost.values, False)
-    assert Path(done.checkpoint).is_relative_to(folder)
+    assert (folder / "ray" / "trials" / done.checkpoint).is_dir()
 
 
 @pytest.mark.ray
@@ -157,7 +157,7 @@ def test_reports_that_nobody_heard_are_read_from_the_checkpoints(found, short_se
     assert _catch_up(study, tmp_path / "search", n_reports) == []
     again = summarise_study(study, n_reports).trials[lost.number]
     assert (again.kappa, again.curve, again.stopped_early) == (lost.kappa, lost.curve, False)
-    assert Path(again.checkpoint) == tmp_path / "search" / Path(lost.checkpoint).relative_to(folder)
+    assert again.checkpoint == lost.checkpoint
 
 
 @pytest.mark.ray

@@ -48,7 +48,7 @@ def make_settings(**search) -> Settings:
 def run_trial(study: optuna.Study, kappas: list[float], error: str = "", ends: bool = True) -> optuna.Trial:
     trial = study.ask(DISTRIBUTIONS)
     for report, kappa in enumerate(kappas, start=1):
-        note_report(trial, {"kappa": kappa, "reports": report, "checkpoint_path": f"step_{report}"})
+        note_report(trial, {"kappa": kappa, "reports": report, "checkpoint_path": f"/runs/a/step_{report}"})
     if ends:
         end_trial(study, trial, error)
     return trial
@@ -107,13 +107,13 @@ def test_every_report_is_kept_as_it_comes_in(study, tmp_path):
     run_trial(study, [0.1, 0.4], ends=False)
     (running,) = list_unfinished(load_study(tmp_path))
     assert running.intermediate_values == {1: 0.1, 2: 0.4}
-    assert running.user_attrs["checkpoint"] == "step_2"
+    assert running.user_attrs["checkpoint"] == "a/step_2"
 
 
 def test_a_trial_ends_with_its_best_kappa_and_that_checkpoint(study):
     run_trial(study, [0.1, 0.4, 0.3])
     (row,) = summarise_study(study, N_REPORTS).trials
-    assert (row.kappa, row.checkpoint, row.reports, row.stopped_early) == (0.4, "step_2", 3, False)
+    assert (row.kappa, row.checkpoint, row.reports, row.stopped_early) == (0.4, "a/step_2", 3, False)
     assert row.curve == [[1, 0.1], [2, 0.4], [3, 0.3]]
 
 
@@ -122,12 +122,12 @@ def test_a_report_that_is_told_twice_counts_once(study):
     note_report(trial, {"kappa": 0.9, "reports": 1, "checkpoint_path": "elsewhere"})
     end_trial(study, trial)
     (row,) = summarise_study(study, N_REPORTS).trials
-    assert (row.curve, row.checkpoint) == ([[1, 0.4]], "step_1")
+    assert (row.curve, row.checkpoint) == ([[1, 0.4]], "a/step_1")
 
 
 def test_of_equal_checkpoints_the_later_is_the_one_that_ray_keeps(study):
     run_trial(study, [0.4, 0.4, 0.3])
-    assert summarise_study(study, N_REPORTS).best.checkpoint == "step_2"
+    assert summarise_study(study, N_REPORTS).best.checkpoint == "a/step_2"
 
 
 def test_fewer_reports_than_the_others_mean_stopped_early(study):

@@ -82,7 +82,7 @@ def search_hyperparameters(
         _make_tuner(settings, dataset, run, searcher, n_left, _Listener(report)).fit()
     search = summarise_study(study, n_reports)
     write_trials(search, run)
-    keep_checkpoint(Path(search.best.checkpoint), run / "adapter")
+    keep_checkpoint(_trials_folder(run) / search.best.checkpoint, run / "adapter")
     return search
 
 
@@ -121,7 +121,10 @@ def _catch_up(study: optuna.Study, run: Path, n_reports: int) -> list[int]:
     unfinished = []
     for frozen in list_unfinished(study):
         trial = take_up(study, frozen)
-        for figures in _read_kept(_trials_folder(run) / frozen.user_attrs.get(TRAIN_RUN, "none")):
+        if TRAIN_RUN not in frozen.user_attrs:
+            end_trial(study, trial, "it was interrupted before it began")
+            continue
+        for figures in _read_kept(_trials_folder(run) / frozen.user_attrs[TRAIN_RUN]):
             note_report(trial, figures)
         if n_reports in study.get_trials(deepcopy=False)[frozen.number].intermediate_values:
             end_trial(study, trial)

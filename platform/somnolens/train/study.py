@@ -48,7 +48,7 @@ class Trial:
     stopped_early : bool
     error : str
     checkpoint : str
-        Folder of its best checkpoint.
+        Folder of its best checkpoint, below that of all trials, so that a run folder can be moved.
     curve : list of [report, kappa]
     """
 
@@ -222,7 +222,7 @@ def note_report(trial: optuna.Trial, figures: dict[str, Any]) -> None:
     trial.report(kappa, report)
     if kappa >= trial.user_attrs.get("kappa", -math.inf):
         trial.set_user_attr("kappa", kappa)
-        trial.set_user_attr("checkpoint", str(figures["checkpoint_path"]))
+        trial.set_user_attr("checkpoint", "/".join(Path(figures["checkpoint_path"]).parts[-2:]))
 
 
 def end_trial(study: optuna.Study, trial: optuna.Trial, error: str = "") -> None:
