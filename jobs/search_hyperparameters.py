@@ -35,6 +35,7 @@ from somnolens.train.study import (
     format_command,
     load_study,
     measure_importance,
+    reopen_study,
 )
 from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import OBJECTIVE
@@ -53,6 +54,8 @@ def main(
     open_training_dataset(dataset, settings)
     open_run(run, resume)
     resume = resume and not _has_only_begun(run)
+    if resume:
+        reopen_study(settings, run)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
     with cluster(run / LOG_FILE, n_workers + 1) as console:
         found = search(dataset, run, settings, console, resume)
