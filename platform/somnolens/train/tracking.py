@@ -16,7 +16,12 @@ _PARAMETERS_AT_ONCE = 100
 _LONGEST_PARAMETER = 6000
 """What MLflow takes."""
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # what is trained here is nobody else's business
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # what is trained here is nobody else's business
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a run does not wait minutes for a server that is gone
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 
 def check_tracking(settings: Settings, run: Path) -> None:
@@ -128,18 +133,18 @@ class _MLflow:
     """
 
     def __init__(self, settings: Settings, run: Path, name: str) -> None:
-        from mlflow import MlflowClient
-
         uri = settings.tracking.mlflow
-        if uri == IN_RUN_FOLDER:
-            uri = (run.resolve() / MLFLOW_FOLDER).as_uri()
-        if uri.startswith("file:"):
+        self.uri = (run.resolve() / MLFLOW_FOLDER).as_uri() if uri == IN_RUN_FOLDER else uri
+        if self.uri.startswith("file:"):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # small, and safe beside other writers
         self.settings, self.experiment, self.name = settings, run.resolve().name, name
-        self.client, self.run_id = MlflowClient(tracking_uri=uri), ""
+        self.client, self.run_id = None, ""
 
     def open_experiment(self) -> str:
         """Its id; made where there is none."""
+        from mlflow import MlflowClient
+
+        self.client = self.client or MlflowClient(tracking_uri=self.uri)
         found = self.client.get_experiment_by_name(self.experiment)
         return found.experiment_id if found else self.client.create_experiment(self.experiment)
 
