@@ -26,7 +26,10 @@ from somnolens.train.study import (
     summarise_study,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated:DeprecationWarning"),  # Ray Train's own
+]
 
 SPACE = {
     "train.learning_rate": Range(low=1e-4, high=1e-2, log=True),
