@@ -59,7 +59,7 @@ def main(
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
-    shutil.copy(run / "search" / "search.png", out / "search.png")
+    shutil.copy(run / "search" / "history.png", out / "search.png")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
     Console().print(f"The figures are in {out}.")
 

@@ -1,12 +1,14 @@
 """Search the training settings with Ray Tune and Optuna, and keep the best adapter.
 
-    python jobs/search_hyperparameters.py DATASET RUN [--config FILE] [--set search.n_trials=12 ...]
+    python jobs/search_hyperparameters.py DATASET RUN [--resume] [--config FILE] [--set search.n_trials=12 ...]
 
-The best adapter is written to RUN/adapter, the table of trials to RUN/trials.json, the study to
-RUN/study.log, which optuna-dashboard opens.
+The best adapter is written to RUN/adapter, the table of trials to RUN/trials.json and drawn as RUN/history.png and
+RUN/importance.png, the command that repeats the best to RUN/best.sh. The study is RUN/study.log, which
+optuna-dashboard opens at any time. Interrupted, the same command with --resume goes on.
 """
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,50 +18,101 @@ from rich.table import Table
 
 from somnolens.config import Settings, read_settings
 from somnolens.dataset.manifest import open_training_dataset
+from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.train_adapter import cache_vision, open_run
 from somnolens.report.canvas import write_figure
-from somnolens.report.plots import draw_search
+from somnolens.report.search import draw_history, draw_importance
 from somnolens.score.fitting import finish_adapter
-from somnolens.train.search import Search, search_hyperparameters
+from somnolens.storage import write_bytes
+from somnolens.train.search import search_hyperparameters
+from somnolens.train.study import (
+    STUDY_FILE,
+    Search,
+    check_space,
+    count_finished,
+    format_command,
+    load_study,
+    measure_importance,
+    reopen_study,
+)
+from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import OBJECTIVE
 
 
 def main(
     dataset: Annotated[Path, typer.Argument(help="folder made by build_dataset.py")],
     run: Annotated[Path, typer.Argument(help="new folder of this run")],
+    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted search")] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Search the training settings and keep the best adapter."""
     settings = read_settings(config, overrides)
+    check_space(settings)
     open_training_dataset(dataset, settings)
-    open_run(run, resume=False)
+    open_run(run, resume)
+    resume = resume and not _has_only_begun(run)
+    if resume:
+        reopen_study(settings, run)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
     with cluster(run / LOG_FILE, n_workers + 1) as console:
-        found = search(dataset, run, settings, console)
+        found = search(dataset, run, settings, console, resume)
         console.print(format_trials(found))
-        console.print(f"The best adapter is in {run / 'adapter'}. To repeat it alone:")
-        console.print(f"  python jobs/train_adapter.py {dataset} NEW_RUN {found.best.command}", soft_wrap=True)
+        console.print(describe(found, run), soft_wrap=True, highlight=False)
 
 
-def search(dataset: Path, run: Path, settings: Settings, console: Console) -> Search:
-    """Search with a progress bar, fit the night-level step of the best, draw the history."""
+def _has_only_begun(run: Path) -> bool:
+    """Whether a job was interrupted here before its search: nothing is lost by beginning it now."""
+    return (run / LOG_FILE).is_file() and not (run / STUDY_FILE).is_file()
+
+
+def search(dataset: Path, run: Path, settings: Settings, console: Console, resume: bool = False) -> Search:
+    """Search with a progress bar, fit the night-level step of the best, draw how it went."""
+    check_tracking(settings, run)
+    n_done = count_finished(load_study(run)) if resume else 0
     cache_vision(dataset, run, settings, console)
     with progress(console, "Searching", settings.search.n_trials) as advance:
+        advance(n_done)
         seen: set[str] = set()
 
         def report(trial: str, figures: dict[str, Any]) -> None:
-            advance(trial not in seen and len(seen) > 0, note=f"trial {len(seen | {trial})}: {_describe(figures)}")
+            number = n_done + len(seen | {trial})
+            advance(trial not in seen and len(seen) > 0, note=f"trial {number}: {_describe(figures)}")
             seen.add(trial)
 
-        found = search_hyperparameters(settings, dataset, run, report)
-        advance(1)
+        found = search_hyperparameters(settings, dataset, run, report, resume)
+        advance(bool(seen))
     finish_adapter(run / "adapter", open_training_dataset(dataset, settings))
-    stopped = [trial.stopped_early for trial in found.trials]
-    write_figure(draw_search([trial.kappa for trial in found.trials], stopped), run / "search.png")
+    again = format_command(settings, found.best.values, dataset, Path(f"{run}-best"))
+    write_bytes(run / "best.sh", f"{again}\n".encode())
+    _draw(found, run, console)
     return found
+
+
+def _draw(found: Search, run: Path, console: Console) -> None:
+    """History and importance, as pictures; a sentence where the trials do not tell what mattered."""
+    write_figure(draw_history(found.trials), run / "history.png")
+    n_finished = sum(not trial.failed for trial in found.trials)
+    try:
+        write_figure(draw_importance(measure_importance(load_study(run)), n_finished), run / "importance.png")
+    except SomnolensError as error:
+        console.print(f"No importance.png: {error}")
+
+
+def describe(found: Search, run: Path) -> str:
+    """What came out: failures by reason, where things are, how to repeat the best."""
+    reasons = Counter(trial.error for trial in found.trials if trial.failed)
+    lines = [f"{reasons.total()} of {len(found.trials)} trials failed:"] if reasons else []
+    lines += [f"  {n} x {reason}" for reason, n in reasons.most_common()]
+    lines += [
+        f"The best adapter is in {run / 'adapter'}; how the search went, in {run / 'history.png'}.",
+        f"To look into it: optuna-dashboard {run / STUDY_FILE}",
+        f"To repeat the best alone ({run / 'best.sh'}):",
+        f"  {(run / 'best.sh').read_text().strip()}",
+    ]
+    return "\n".join(lines)
 
 
 def format_trials(found: Search) -> Table:
@@ -69,7 +122,7 @@ def format_trials(found: Search) -> Table:
     for name in ("", *names, "reports", "kappa", ""):
         table.add_column(name, justify="right")
     for trial in found.trials:
-        kappa = "failed" if math.isnan(trial.kappa) else f"{trial.kappa:.3f}"
+        kappa = "failed" if trial.failed else f"{trial.kappa:.3f}"
         note = "best" if trial is found.best else "stopped early" if trial.stopped_early else trial.error
         values = [f"{value:.2g}" if isinstance(value, float) else str(value) for value in trial.values.values()]
         table.add_row(str(trial.number), *values, str(trial.reports), kappa, note)

@@ -22,6 +22,7 @@ from somnolens.model.adapters import AdapterCard
 from somnolens.provenance import make_run_folder
 from somnolens.score.fitting import finish_adapter
 from somnolens.train.features import cache_features
+from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import train_adapter
 
 
@@ -44,6 +45,7 @@ def main(
 
 def train(dataset: Path, run: Path, settings: Settings, console: Console) -> AdapterCard:
     """Cache what can be cached, train, and fit the night-level step."""
+    check_tracking(settings, run)
     cache_vision(dataset, run, settings, console)
     with console.status("Training; figures of each validation are in the log"):
         adapter, _ = train_adapter(settings, dataset, run, [PrintReports()])

@@ -221,6 +221,9 @@ class SearchSettings(Section):
         },
         description="settings to search, by section.key",
     )
+    start_with: tuple[dict[str, float | int | str], ...] = Field(
+        (), description="points known to be good, tried after the settings themselves; what one leaves out is drawn"
+    )
     n_trials: Count = 4
     max_concurrent_trials: Count = 1
     grace_reports: Count = Field(1, description="reports before a trial may be stopped early")
@@ -254,6 +257,15 @@ class ServeSettings(Section):
     ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
 
 
+class TrackingSettings(Section):
+    """Where the figures of each validation go besides the log."""
+
+    tensorboard: bool = Field(True, description="event files in the run folder")
+    mlflow: str = Field(
+        "", description="tracking URI, as http://host:5000; 'run' for files in the run folder; empty for none"
+    )
+
+
 class Settings(Section):
     """All settings of a run."""
 
@@ -267,6 +279,7 @@ class Settings(Section):
     search: SearchSettings = SearchSettings()
     score: ScoreSettings = ScoreSettings()
     serve: ServeSettings = ServeSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
 
 def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

@@ -13,7 +13,7 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.report.agreement import measure_agreement
 from somnolens.report.canvas import render_png, write_figure
 from somnolens.report.palette import STAGE_COLOURS
-from somnolens.report.plots import TOP_TO_BOTTOM, draw_confusion, draw_night, draw_search
+from somnolens.report.plots import TOP_TO_BOTTOM, draw_confusion, draw_night
 
 STAGES = ("W",) * 60 + ("N1",) * 20 + ("N2",) * 80 + ("UNSCORED",) * 20 + ("R",) * 60
 
@@ -126,16 +126,3 @@ def test_confusion_has_a_column_for_missing_predictions_only_when_there_are_any(
 
 def test_confusion_of_nothing_can_be_drawn():
     render_png(draw_confusion(measure_agreement(np.array([], dtype=int), np.array([], dtype=int))))
-
-
-def test_search_draws_the_best_so_far_past_failed_trials():
-    figure = draw_search([0.5, np.nan, 0.4, 0.7], stopped=[False, False, True, False])
-    (line,) = figure.axes[0].get_lines()
-    assert line.get_ydata().tolist() == [0.5, 0.5, 0.5, 0.7]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0.700"]
-    render_png(figure)
-
-
-def test_search_without_a_finished_trial_can_be_drawn():
-    render_png(draw_search([np.nan]))
-    render_png(draw_search([]))

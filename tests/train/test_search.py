@@ -3,18 +3,33 @@
 import json
 import math
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
+from optuna.storages.journal._storage import JournalOperation as Told
+from optuna.trial import TrialState
 
 from somnolens.config import Choices, Range, SearchSettings, Settings
-from somnolens.errors import SettingsError, SomnolensError
 from somnolens.model.adapters import read_card
 from somnolens.train.features import cache_features
-from somnolens.train.search import Search, Trial, _is_inside, _Listener, place_values, read_trials
+from somnolens.train.search import _catch_up, _Listener
 from somnolens.train.search import search_hyperparameters as search
+from somnolens.train.study import (
+    STUDY_FILE,
+    TRAIN_RUN,
+    Search,
+    Trial,
+    list_unfinished,
+    load_study,
+    read_trials,
+    summarise_study,
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated:DeprecationWarning"),  # Ray Train's own
+]
 
 SPACE = {
     "train.learning_rate": Range(low=1e-4, high=1e-2, log=True),
@@ -24,12 +39,16 @@ SPACE = {
 """A batch of no rows is no batch, so that some trials fail."""
 
 
+def plan(settings: Settings, n_trials: int) -> Settings:
+    train = settings.train.model_copy(update={"max_failures": 0, "n_workers": 1})
+    search = SearchSettings(space=SPACE, n_trials=n_trials, max_concurrent_trials=2, seed=3)
+    return settings.model_copy(update={"train": train, "search": search})
+
+
 @pytest.fixture(scope="module")
 def found(ray_cluster, short_settings, small_dataset, tmp_path_factory) -> tuple[Search, Path, list]:
     folder, heard = tmp_path_factory.mktemp("search"), []
-    train = short_settings.train.model_copy(update={"max_failures": 0, "n_workers": 1})
-    plan = SearchSettings(space=SPACE, n_trials=3, max_concurrent_trials=2, seed=3)
-    settings = short_settings.model_copy(update={"train": train, "search": plan})
+    settings = plan(short_settings, n_trials=3)
     cache_features(settings, small_dataset, folder / "cache")
     made = search(settings, small_dataset.folder, folder, lambda trial, figures: heard.append((trial, figures)))
     return made, folder, heard
@@ -83,54 +102,84 @@ def test_the_person_who_waits_hears_of_every_report(found):
     assert len([figures for _, figures in heard if "kappa" in figures]) == sum(trial.reports for trial in made.trials)
 
 
-def trial(number: int, kappa: float, error: str = "") -> Trial:
-    return Trial(number, {"train.learning_rate": 0.00123456, "train.lora_rank": 8}, kappa, 2, False, error)
+def forget_the_end(folder: Path, copy: Path, number: int) -> None:
+    """A copy of a search as a lost driver would have left it: a trial has begun, and none of its reports was heard."""
+    shutil.copytree(folder, copy)
+    lines = (copy / STUDY_FILE).read_text().splitlines(keepends=True)
+    (copy / STUDY_FILE).write_text("".join(line for line in lines if not tells_how_it_went(json.loads(line), number)))
 
 
-def test_the_best_trial_is_the_one_with_the_highest_kappa():
-    assert Search([trial(0, math.nan, "lost"), trial(1, 0.2), trial(2, 0.7), trial(3, 0.5)]).best.number == 2
+def tells_how_it_went(entry: dict, number: int) -> bool:
+    """Whether a line of the journal is a report of a trial, or its end."""
+    if entry.get("trial_id") != number:
+        return False
+    if entry["op_code"] == Told.SET_TRIAL_STATE_VALUES:
+        return entry["state"] in (TrialState.COMPLETE, TrialState.FAIL)
+    of_report = entry["op_code"] in (Told.SET_TRIAL_INTERMEDIATE_VALUE, Told.SET_TRIAL_USER_ATTR)
+    return of_report and TRAIN_RUN not in entry.get("user_attr", {})
 
 
-def test_a_search_without_an_ended_trial_tells_the_first_reason():
-    with pytest.raises(SomnolensError, match=r"Not one of 2 trials ended. The first: lost"):
-        _ = Search([trial(0, math.nan, "lost"), trial(1, math.nan, "late")]).best
+@pytest.fixture(scope="module")
+def gone_on(found, short_settings, small_dataset, tmp_path_factory) -> tuple[Search, Path, Search, Trial]:
+    """A search gone on with, after its last good trial, and that trial's folder, went missing."""
+    made, folder, _ = found
+    copy = tmp_path_factory.mktemp("interrupted") / "search"
+    lost = [trial for trial in made.trials if not trial.failed][-1]
+    forget_the_end(folder, copy, lost.number)
+    (running,) = list_unfinished(load_study(copy))
+    shutil.rmtree(copy / "ray" / "trials" / running.user_attrs[TRAIN_RUN])
+    shutil.rmtree(copy / "adapter")
+    again = search(plan(short_settings, n_trials=4), small_dataset.folder, copy, resume=True)
+    return made, copy, again, lost
 
 
-def test_a_trial_can_be_repeated_by_its_command():
-    assert trial(0, 0.5).command == "--set train.learning_rate=0.001235 --set train.lora_rank=8"
+@pytest.mark.ray
+def test_a_resumed_search_keeps_what_ended_and_does_the_rest(gone_on):
+    made, folder, again, lost = gone_on
+    assert [trial.number for trial in again.trials] == [0, 1, 2, 3]
+    kept = [trial.number for trial in made.trials if trial.number != lost.number]
+    assert [repr(again.trials[number]) for number in kept] == [repr(made.trials[number]) for number in kept]
+    assert list_unfinished(load_study(folder)) == []
+    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
-def test_the_values_of_a_trial_are_put_in_their_places():
-    placed = place_values(Settings().model_dump(mode="json"), {"train.lora_rank": 4, "render.stroke_px": 1.0})
-    assert (placed.train.lora_rank, placed.render.stroke_px) == (4, 1.0)
-    assert placed.train.passes == Settings().train.passes
+@pytest.mark.ray
+def test_a_lost_trial_is_done_again_under_its_own_number(gone_on):
+    _, folder, again, lost = gone_on
+    done = again.trials[lost.number]
+    assert (done.values, done.failed) == (lost.values, False)
+    assert (folder / "ray" / "trials" / done.checkpoint).is_dir()
 
 
-@pytest.mark.parametrize("name", ["train.no_such_setting", "nowhere.lora_rank", "lora_rank"])
-def test_a_search_space_over_what_is_no_setting_is_refused(name, tmp_path):
-    plan = SearchSettings(space={name: Choices(choices=(1, 2))})
-    with pytest.raises(SettingsError, match=f"search.space names {name}, which is not a setting"):
-        search(Settings(search=plan), tmp_path, tmp_path)
+@pytest.mark.ray
+def test_reports_that_nobody_heard_are_read_from_the_checkpoints(found, short_settings, tmp_path):
+    made, folder, _ = found
+    lost = next(trial for trial in made.trials if not trial.failed and not trial.stopped_early)
+    forget_the_end(folder, tmp_path / "search", lost.number)
+    study, n_reports = load_study(tmp_path / "search"), short_settings.train.passes
+    assert _catch_up(study, tmp_path / "search", n_reports) == []
+    again = summarise_study(study, n_reports).trials[lost.number]
+    assert (again.kappa, again.curve, again.stopped_early) == (lost.kappa, lost.curve, False)
+    assert again.checkpoint == lost.checkpoint
 
 
-@pytest.mark.parametrize(
-    ("value", "domain", "inside"),
-    [
-        (8, Choices(choices=(8, 16)), True),
-        (4, Choices(choices=(8, 16)), False),
-        (0.1, Range(low=0.1, high=1), True),
-        (2, Range(low=0.1, high=1), False),
-    ],
-)
-def test_settings_outside_the_space_are_no_first_trial(value, domain, inside):
-    assert _is_inside(value, domain) == inside
+@pytest.mark.ray
+def test_a_search_that_has_ended_is_not_run_again(gone_on, short_settings, small_dataset):
+    _, folder, again, _ = gone_on
+    heard = []
+    settings = plan(short_settings, n_trials=4)
+    same = search(settings, small_dataset.folder, folder, lambda *told: heard.append(told), resume=True)
+    assert repr(same) == repr(again)
+    assert heard == []
+
+
+@pytest.mark.ray
+def test_the_figures_of_every_trial_are_in_tensorboard(found):
+    made, folder, _ = found
+    finished = [trial for trial in made.trials if not trial.failed]
+    assert len(list((folder / "tensorboard").glob("trial-*/events.*"))) == len(finished)
 
 
 def test_tune_keeps_the_listener_on_disk_without_the_screen_it_writes_to():
     listener = pickle.loads(pickle.dumps(_Listener(lambda trial, figures: None)))
     listener.on_trial_result(0, [], type("T", (), {"trial_id": "a"})(), {})
-
-
-def test_the_table_of_trials_is_read_back(tmp_path):
-    (tmp_path / "trials.json").write_text(json.dumps([trial(0, 0.5).__dict__]))
-    assert read_trials(tmp_path) == [trial(0, 0.5)]

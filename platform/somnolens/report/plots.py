@@ -1,4 +1,4 @@
-"""Plots that a person looks at: a scored night, a confusion matrix, a search."""
+"""Plots that a person looks at: a scored night, a confusion matrix."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from somnolens.aasm import EPOCH_S, STAGES, UNSCORED
 from somnolens.hypnogram import Hypnogram
@@ -89,39 +88,6 @@ def draw_confusion(agreement: Agreement, title: str = "Agreement") -> Figure:
         _draw_stage(axes, -0.6, row, stage)
     _write_headings(axes, n_columns)
     write_headline(figure, title, _caption_agreement(agreement), left_in=0.42)
-    return figure
-
-
-def draw_search(objectives: Sequence[float], stopped: Sequence[bool] = (), name: str = "validation kappa") -> Figure:
-    """Draw a hyperparameter search: one dot per trial, and the best value so far as a step.
-
-    Parameters
-    ----------
-    objectives : sequence of float
-        Best value of each trial in the order they were started; NaN for a failed one.
-    stopped : sequence of bool
-        Which trials were ended early: drawn hollow.
-    """
-    values = np.asarray(objectives, dtype=float)
-    hollow = np.asarray(stopped, dtype=bool) if len(stopped) else np.zeros(len(values), dtype=bool)
-    numbers = np.arange(1, len(values) + 1)
-    best = np.fmax.accumulate(values) if len(values) else values
-    figure, (axes,) = stack_axes([1.8], top_in=0.62, bottom_in=0.55, gap_in=0, left_in=0.75)
-    axes.step(numbers, best, where="post", color=STAGE_COLOURS["N2"], linewidth=1.4, zorder=2)
-    style = {"s": 34, "linewidths": 1.3, "edgecolors": STAGE_COLOURS["N3"], "zorder": 3, "clip_on": False}
-    axes.scatter(numbers[~hollow], values[~hollow], facecolors=STAGE_COLOURS["N3"], **style)
-    axes.scatter(numbers[hollow], values[hollow], facecolors="white", **style)
-    _mark_best(axes, numbers, values)
-    axes.set_xlim(0.5, max(len(values), 1) + 0.5)
-    axes.margins(y=0.2)
-    axes.xaxis.set_major_locator(FixedLocator(numbers[:: max(1, len(numbers) // 12)].tolist()))
-    axes.set_xlabel("trial", fontsize=8, color=QUIET)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}"))
-    axes.locator_params(axis="y", nbins=4)
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    caption = f"{len(values)} trials" + (f", {hollow.sum()} ended early (hollow)" if hollow.any() else "")
-    write_headline(figure, name[:1].upper() + name[1:], caption)
     return figure
 
 
@@ -272,11 +238,3 @@ def _write_headings(axes: Axes, n_columns: int) -> None:
     write(axes, n_columns + 1.15, -0.72, "epochs", size=8.5, colour=QUIET)
     write(axes, (len(STAGES) - 1) / 2, -1.08, "predicted", size=8.5, colour=QUIET)
     write(axes, -1.35, (len(STAGES) - 1) / 2, "true", size=8.5, colour=QUIET, rotation=90)
-
-
-def _mark_best(axes: Axes, numbers: np.ndarray, values: np.ndarray) -> None:
-    if not np.isfinite(values).any():
-        return
-    best = int(np.nanargmax(values))
-    style = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center", "fontsize": 9, "fontweight": "bold"}
-    axes.annotate(f"{values[best]:.3f}", (numbers[best], values[best]), color=INK, **style)

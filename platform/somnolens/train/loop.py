@@ -5,6 +5,8 @@ resumed sees the rows an uninterrupted one would have seen.
 """
 
 import math
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -172,11 +174,19 @@ class _Tally:
         self.n_rows += n_rows
 
     def close(self, crew_size: int) -> dict[str, float]:
-        """Mean loss, and rows per second of all processes, validation included; starts anew."""
+        """Mean loss, rows per second of all processes, validation included, and memory of this one; starts anew."""
         seconds = time.perf_counter() - self.started
         figures = {"loss": float(np.mean(self.losses)), "rows_per_s": self.n_rows * crew_size / seconds}
+        figures |= measure_memory()
         self.__init__()
         return figures
+
+
+def measure_memory() -> dict[str, float]:
+    """The most memory that this process has taken so far, on the host and on its GPU."""
+    units_per_gb = 2**30 if sys.platform == "darwin" else 2**20
+    host = {"memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_gb}
+    return host | ({"gpu_memory_gb": torch.cuda.max_memory_allocated() / 2**30} if torch.cuda.is_available() else {})
 
 
 @torch.inference_mode()

@@ -1,92 +1,56 @@
 """The search: Ray Tune with Optuna, each trial a Ray Train run of its own."""
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import optuna
 import ray.tune
-from ray.train import UserCallback
+from ray.train import Result, TrainingFailedError
 from ray.tune import Callback, TuneConfig, Tuner
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from somnolens.config import Choices, Range, Settings, resolve_settings
-from somnolens.errors import SettingsError, SomnolensError
-from somnolens.storage import write_json
-from somnolens.train.worker import OBJECTIVE, build_trainer, explain_failure, keep_checkpoint
+from somnolens.config import Choices, Range, Settings
+from somnolens.errors import SomnolensError
+from somnolens.storage import write_bytes
+from somnolens.train.study import (
+    TRAIN_RUN,
+    Search,
+    begin_study,
+    count_finished,
+    end_trial,
+    list_unfinished,
+    note_report,
+    open_storage,
+    place_values,
+    reopen_study,
+    summarise_study,
+    take_up,
+    write_trials,
+)
+from somnolens.train.tracking import Tracker
+from somnolens.train.worker import OBJECTIVE, TrackReports, build_trainer, explain_failure, keep_checkpoint
 
-TRIALS_FILE = "trials.json"
-_NOTHING = -1.0
-"""Objective of a trial whose kappa is no number: Optuna would leave such a trial running for ever."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One line of the search's table.
-
-    Parameters
-    ----------
-    number : int
-    values : dict
-        Setting to value, as `train.learning_rate`.
-    kappa : float
-        Best on the validation rows; not a number where the trial failed before its first report.
-    reports : int
-        Validations before it ended.
-    stopped_early : bool
-    error : str
-    checkpoint : str
-        Folder of its best checkpoint.
-    """
-
-    number: int
-    values: dict[str, Any]
-    kappa: float
-    reports: int
-    stopped_early: bool
-    error: str = ""
-    checkpoint: str = ""
-
-    @property
-    def command(self) -> str:
-        """The settings that repeat this trial on the command line."""
-        return " ".join(
-            f"--set {key}={value:.4g}" if isinstance(value, float) else f"--set {key}={value}"
-            for key, value in self.values.items()
-        )
-
-
-@dataclass(frozen=True)
-class Search:
-    """A finished search."""
-
-    trials: list[Trial] = field(default_factory=list)
-
-    @property
-    def best(self) -> Trial:
-        finished = [trial for trial in self.trials if not math.isnan(trial.kappa)]
-        if not finished:
-            raise SomnolensError(f"Not one of {len(self.trials)} trials ended. The first: {self.trials[0].error}")
-        return max(finished, key=lambda trial: trial.kappa)
-
+_SNAPSHOT_FILE = "checkpoint_manager_snapshot.json"
+"""Ray Train writes it with the first checkpoint of a run."""
 
 Report = Callable[[str, dict[str, Any]], None]
 """Gets the id of a trial and its figures at each validation."""
 
 
 def search_hyperparameters(
-    settings: Settings, dataset: Path, run: Path, report: Report = lambda trial, figures: None
+    settings: Settings,
+    dataset: Path,
+    run: Path,
+    report: Report = lambda trial, figures: None,
+    resume: bool = False,
 ) -> Search:
     """Search `search.space` for the best validation kappa and keep the winner as `run/adapter`.
 
-    The study lies in `run/study.log` and opens in optuna-dashboard. Trials that do worse than the
-    others at the same number of reports are stopped early (ASHA).
+    The study lies in `run/study.log` and opens in optuna-dashboard, also while the search goes on. Trials
+    that do worse than the others at the same number of reports are stopped early (ASHA).
 
     Parameters
     ----------
@@ -94,27 +58,48 @@ def search_hyperparameters(
         What the space does not name is taken from here.
     dataset, run : Path
         Dataset folder and run folder, at the same path on every node.
+    report : callable
+    resume : bool
+        Go on with the search in `run`: trials that ended are kept, those that were running go on from their
+        checkpoints under their own numbers, and `search.n_trials` counts all. ASHA compares only what is
+        reported from now on.
 
     Raises
     ------
     SettingsError
-        Where the space names what is not a setting.
+        Where the space names what is not a setting; or, with `resume`, where the settings have changed.
+    RunFolderError
+        Where there is no search to go on with.
     SomnolensError
         Where every trial failed.
     """
-    _check_space(settings)
-    listener = _Listener(report)
+    study = reopen_study(settings, run) if resume else begin_study(settings, run)
+    n_reports = settings.train.passes * settings.train.reports_per_pass
+    unfinished = _catch_up(study, run, n_reports)
+    n_left = settings.search.n_trials - count_finished(study)
+    if n_left > 0:
+        searcher = _Study(study, run, settings.search.seed, unfinished)
+        _make_tuner(settings, dataset, run, searcher, n_left, _Listener(report)).fit()
+    search = summarise_study(study, n_reports)
+    write_trials(search, run)
+    keep_checkpoint(_trials_folder(run) / search.best.checkpoint, run / "adapter")
+    return search
+
+
+def _make_tuner(
+    settings: Settings, dataset: Path, run: Path, searcher: "_Study", n_trials: int, listener: "_Listener"
+) -> Tuner:
     space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
     n_reports = settings.train.passes * settings.train.reports_per_pass
-    tuner = Tuner(
+    return Tuner(
         ray.tune.with_resources(_run_trial, {"cpu": 0.01}),
         param_space=space | {"_fixed": _describe_run(settings, dataset, run)},
         tune_config=TuneConfig(
             metric=OBJECTIVE,
             mode="max",
-            num_samples=settings.search.n_trials,
+            num_samples=n_trials,
             max_concurrent_trials=settings.search.max_concurrent_trials,
-            search_alg=_make_optuna(settings, run),
+            search_alg=searcher,
             scheduler=ASHAScheduler(
                 time_attr="reports",
                 max_t=n_reports,
@@ -123,35 +108,95 @@ def search_hyperparameters(
             ),
         ),
         run_config=ray.tune.RunConfig(
-            name="search", storage_path=str((run / "ray").resolve()), callbacks=[listener], verbose=0
+            name=f"search-{len(list((run / 'ray').glob('search-*'))) + 1}",
+            storage_path=str((run / "ray").resolve()),
+            callbacks=[listener],
+            verbose=0,
         ),
     )
-    results = tuner.fit()
-    search = Search([_summarise(number, result, n_reports, listener.history) for number, result in enumerate(results)])
-    write_json(run / TRIALS_FILE, [trial.__dict__ for trial in search.trials])
-    keep_checkpoint(Path(search.best.checkpoint), run / "adapter")
-    return search
 
 
-def read_trials(run: Path) -> list[Trial]:
-    """The table of a finished search."""
-    return [Trial(**row) for row in json.loads((run / TRIALS_FILE).read_text())]
+def _catch_up(study: optuna.Study, run: Path, n_reports: int) -> list[int]:
+    """Numbers of the trials to go on with, once what they kept and nobody was there to hear is written down."""
+    unfinished = []
+    for frozen in list_unfinished(study):
+        trial = take_up(study, frozen)
+        if TRAIN_RUN not in frozen.user_attrs:
+            end_trial(study, trial, "it was interrupted before it began")
+            continue
+        for figures in _read_kept(_trials_folder(run) / frozen.user_attrs[TRAIN_RUN]):
+            note_report(trial, figures)
+        if n_reports in study.get_trials(deepcopy=False)[frozen.number].intermediate_values:
+            end_trial(study, trial)
+        else:
+            unfinished.append(frozen.number)
+    return unfinished
 
 
-def _make_optuna(settings: Settings, run: Path) -> OptunaSearch:
-    """A seeded TPE study of its own, warm-started with the settings themselves, as far as they lie in the space."""
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(run / "study.log")))
-    defaults = {
-        name: value
-        for name, domain in settings.search.space.items()
-        if _is_inside(value := _look_up(settings, name), domain)
-    }
-    return OptunaSearch(
-        sampler=optuna.samplers.TPESampler(seed=settings.search.seed, n_startup_trials=4),
-        storage=storage,
-        study_name=run.name,
-        points_to_evaluate=[defaults] if defaults else None,
-    )
+def _read_kept(train_run: Path) -> list[dict[str, Any]]:
+    """Figures of the checkpoints that a Ray Train run has kept."""
+    if not (train_run / _SNAPSHOT_FILE).is_file():
+        return []
+    pairs = Result.from_path(str(train_run)).best_checkpoints
+    return [figures | {"checkpoint_path": checkpoint.path} for checkpoint, figures in pairs]
+
+
+def _trials_folder(run: Path) -> Path:
+    return run / "ray" / "trials"
+
+
+class _Study(OptunaSearch):
+    """Optuna's search by a seeded TPE, which writes into the study all that it takes to go on.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    run : Path
+    seed : int
+        Of a search that is gone on with, the draws go on too: they are not those of the beginning again.
+    unfinished : list of int
+        Trials to take up before new ones are asked for.
+    """
+
+    def __init__(self, study: optuna.Study, run: Path, seed: int, unfinished: list[int]) -> None:
+        self._run, self._unfinished = run, list(unfinished)
+        n_begun = count_finished(study) + len(unfinished)
+        super().__init__(
+            sampler=optuna.samplers.TPESampler(seed=seed + n_begun, n_startup_trials=4),
+            storage=open_storage(run),
+            study_name=study.study_name,
+        )
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        if self._unfinished and trial_id not in self._ot_trials:
+            frozen = self._ot_study.get_trials(deepcopy=False)[self._unfinished.pop(0)]
+            self._ot_trials[trial_id] = take_up(self._ot_study, frozen)
+        values = super().suggest(trial_id)
+        trial = self._ot_trials[trial_id]
+        if TRAIN_RUN not in trial.user_attrs:
+            trial.set_user_attr(TRAIN_RUN, f"trial-{trial_id}")
+        return values | {"_name": trial.user_attrs[TRAIN_RUN]}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if OBJECTIVE in result:
+            note_report(self._ot_trials[trial_id], result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        if trial_id in self._completed_trials:
+            return
+        trial = self._ot_trials[trial_id]
+        if result and OBJECTIVE in result:
+            note_report(trial, result)  # the report that a trial is stopped at is told here alone
+        end_trial(self._ot_study, trial, self._explain(trial) if error else "")
+        self._completed_trials.add(trial_id)
+
+    def _explain(self, trial: optuna.Trial) -> str:
+        path = _failure_file(self._run, trial.user_attrs[TRAIN_RUN])
+        return path.read_text() if path.is_file() else "its process was lost"
+
+
+def _failure_file(run: Path, name: str) -> Path:
+    return run / "ray" / "failures" / f"{name}.txt"
 
 
 def _to_domain(domain: Range | Choices) -> Any:
@@ -159,25 +204,6 @@ def _to_domain(domain: Range | Choices) -> Any:
         return ray.tune.choice(list(domain.choices))
     draw = ray.tune.loguniform if domain.log else ray.tune.uniform
     return draw(domain.low, domain.high)
-
-
-def _check_space(settings: Settings) -> None:
-    known = [f"{section}.{key}" for section, values in settings.model_dump().items() for key in values]
-    for name in settings.search.space:
-        if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.5)
-            raise SettingsError(
-                f"search.space names {name}, which is not a setting. Near: {', '.join(near) or 'none'}."
-            )
-
-
-def _is_inside(value: Any, domain: Range | Choices) -> bool:
-    return value in domain.choices if isinstance(domain, Choices) else domain.low <= value <= domain.high
-
-
-def _look_up(settings: Settings, name: str) -> Any:
-    section, key = name.split(".")
-    return getattr(getattr(settings, section), key)
 
 
 def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any]:
@@ -189,29 +215,18 @@ def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any
     }
 
 
-def place_values(settings: dict[str, Any], values: dict[str, Any]) -> Settings:
-    """Settings with the values of a trial put in their places; a SettingsError where they do not go together."""
-    placed = json.loads(json.dumps(settings))
-    for name, value in values.items():
-        section, key = name.split(".")
-        placed[section][key] = value
-    return resolve_settings(placed)
-
-
 def _run_trial(config: dict[str, Any]) -> None:
-    """One trial: a Ray Train run named after it, so that an interrupted search goes on in the middle of it."""
-    fixed = config["_fixed"]
-    settings = place_values(fixed["settings"], {name: v for name, v in config.items() if name != "_fixed"})
+    """One trial: a Ray Train run of a name that the study keeps, so that it can go on in the middle of it."""
+    fixed, name = config["_fixed"], config["_name"]
     run = Path(fixed["run"])
-    name = f"trial-{ray.tune.get_context().get_trial_id()}"
-    trainer = build_trainer(
-        settings, Path(fixed["dataset"]), run / "cache", run / "ray" / "trials", name, [_report_to_tune()]
-    )
-    trainer.fit()
-
-
-def _report_to_tune() -> UserCallback:
-    return TuneReportCallback()
+    try:
+        values = {key: value for key, value in config.items() if not key.startswith("_")}
+        settings = place_values(fixed["settings"], values)
+        callbacks = [TuneReportCallback(), TrackReports(Tracker(settings, run, name))]
+        build_trainer(settings, Path(fixed["dataset"]), run / "cache", _trials_folder(run), name, callbacks).fit()
+    except (TrainingFailedError, SomnolensError) as error:
+        write_bytes(_failure_file(run, name), explain_failure(error).encode())
+        raise
 
 
 def _say_nothing(trial: str, figures: dict[str, Any]) -> None:
@@ -219,29 +234,14 @@ def _say_nothing(trial: str, figures: dict[str, Any]) -> None:
 
 
 class _Listener(Callback):
-    """Keeps what trials report, and passes it on to the person who waits."""
+    """Passes what trials report on to the person who waits."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.history: dict[str, list[dict[str, Any]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune keeps its callbacks on disk; a screen cannot go there."""
-        return {"report": _say_nothing, "history": {}}
+        return {"report": _say_nothing}
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        if OBJECTIVE in result:
-            self.history.setdefault(trial.trial_id, []).append(result)
         self.report(trial.trial_id, result)
-
-
-def _summarise(number: int, result: Any, n_reports: int, history: dict[str, list[dict[str, Any]]]) -> Trial:
-    values = {name: value for name, value in (result.config or {}).items() if name != "_fixed"}
-    reports = history.get((result.metrics or {}).get("trial_id"), [])
-    if result.error is not None or not reports:
-        error = explain_failure(result.error) if result.error else "it ended without a report"
-        return Trial(number, values, math.nan, 0, False, error)
-    best = max(reports, key=lambda row: _NOTHING if math.isnan(row[OBJECTIVE]) else row[OBJECTIVE])
-    done = max(int(row["reports"]) for row in reports)
-    kappa = float(best[OBJECTIVE])
-    return Trial(number, values, kappa, done, done < n_reports, "", str(best["checkpoint_path"]))

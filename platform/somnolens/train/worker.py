@@ -16,12 +16,21 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
-from ray.train import CheckpointConfig, FailureConfig, Result, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train import (
+    CheckpointConfig,
+    FailureConfig,
+    Result,
+    RunConfig,
+    ScalingConfig,
+    TrainingFailedError,
+    UserCallback,
+)
 from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
 from somnolens.errors import SomnolensError
 from somnolens.storage import parse_path, write_json
+from somnolens.train.tracking import Tracker
 
 OBJECTIVE = "kappa"
 """What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
@@ -94,11 +103,23 @@ def train_adapter(
     ended = _read_ended(run)
     if ended.get("settings") == asked:
         return run / "adapter", ended["figures"]
+    callbacks = [*callbacks, TrackReports(Tracker(settings, run.resolve(), "train"))]
     result = _fit(build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks))
     checkpoint, figures = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
     adapter = keep_checkpoint(Path(checkpoint.path), run / "adapter")
     write_json(run / ENDED_FILE, {"settings": asked, "figures": figures})
     return adapter, figures
+
+
+class TrackReports(UserCallback):
+    """Passes the figures of each validation to a tracker, from Ray's controller."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+        """Figures are equal in all workers but the memory: that of the one which took most is told."""
+        self.tracker.write(metrics[0] | {"memory_gb": max(figures["memory_gb"] for figures in metrics)})
 
 
 def _read_ended(run: Path) -> dict[str, Any]:
