@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 
 from somnolens.dataset.manifest import open_dataset
+from somnolens.evaluate.evaluation import Evaluation, evaluate_adapter
 from somnolens.jobs.arguments import run_job
 from somnolens.jobs.cluster import progress
 from somnolens.provenance import make_run_folder
 from somnolens.report.canvas import write_figure
-from somnolens.report.evaluation import Evaluation, evaluate_adapter
 from somnolens.report.exports import write_csv
 from somnolens.report.plots import draw_confusion, draw_night
 from somnolens.report.terminal import format_agreement

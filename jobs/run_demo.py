@@ -14,6 +14,8 @@ from rich.console import Console
 
 from somnolens.config import Settings, read_settings
 from somnolens.dataset.manifest import Dataset
+from somnolens.evaluate.agreement import Agreement, measure_agreement, pool
+from somnolens.evaluate.peers.yasa import score_with_yasa
 from somnolens.hypnogram import Hypnogram
 from somnolens.jobs.build_dataset import build, describe
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
@@ -22,12 +24,10 @@ from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.jobs.simulate_nights import simulate
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.read.scoring import read_hypnogram
-from somnolens.report.agreement import Agreement, measure_agreement, pool
 from somnolens.report.canvas import write_figure
 from somnolens.report.exports import read_json, write_csv
 from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
-from somnolens.score.peers import score_with_yasa
 from somnolens.serve.running import start_service, stop_service
 from somnolens.storage import write_bytes, write_json
 

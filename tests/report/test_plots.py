@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
+from somnolens.evaluate.agreement import measure_agreement
 from somnolens.hypnogram import Hypnogram
-from somnolens.report.agreement import measure_agreement
 from somnolens.report.canvas import render_png, write_figure
 from somnolens.report.palette import STAGE_COLOURS
 from somnolens.report.plots import TOP_TO_BOTTOM, draw_confusion, draw_night

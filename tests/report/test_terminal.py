@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from somnolens.report.agreement import measure_agreement
+from somnolens.evaluate.agreement import measure_agreement
 from somnolens.report.terminal import Step, format_agreement, format_steps
 
 

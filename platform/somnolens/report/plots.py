@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from somnolens.aasm import EPOCH_S, STAGES, UNSCORED
+from somnolens.evaluate.agreement import NO_STAGE, Agreement, format_measure, measure_agreement, pair_codes
 from somnolens.hypnogram import Hypnogram
-from somnolens.report.agreement import NO_STAGE, Agreement, format_measure, measure_agreement, pair_codes
 from somnolens.report.canvas import stack_axes, write, write_headline
 from somnolens.report.palette import DISAGREEMENT, EXPERT, FAINT, INK, QUIET, STAGE_COLOURS, TRANSITION
 

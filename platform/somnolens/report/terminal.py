@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from somnolens.aasm import STAGES
-from somnolens.report.agreement import NO_STAGE, Agreement, format_measure
+from somnolens.evaluate.agreement import NO_STAGE, Agreement, format_measure
 from somnolens.report.palette import STAGE_COLOURS
 
 

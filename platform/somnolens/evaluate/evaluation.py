@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from somnolens.dataset.manifest import Dataset
+from somnolens.evaluate.agreement import Agreement, measure_agreement, pool
 from somnolens.hypnogram import Hypnogram
 from somnolens.model.adapters import check_render_hash
-from somnolens.report.agreement import Agreement, measure_agreement, pool
 from somnolens.score.engine import Engine
 
 

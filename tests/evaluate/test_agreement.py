@@ -10,8 +10,8 @@ from sklearn import metrics
 
 from somnolens.aasm import STAGES
 from somnolens.errors import MismatchedHypnogramError
+from somnolens.evaluate.agreement import Agreement, measure_agreement, pool
 from somnolens.hypnogram import Hypnogram
-from somnolens.report.agreement import Agreement, measure_agreement, pool
 
 W, N1, N2, N3, R, NONE = 0, 1, 2, 3, 4, -1
 
