@@ -120,11 +120,11 @@ def _check_names(dataset: Dataset, split: str, other: Dataset, splits: Iterable[
     if not names_tell:
         return
     for what, key in (("Subject", "subject"), ("Night", "night")):
-        mine = {row[key] for row in _rows(dataset, [split])}
-        both = sorted(mine & {row[key] for row in _rows(other, splits)})
+        mine = {(row.get("cohort", ""), row[key]) for row in _rows(dataset, [split])}
+        both = sorted(mine & {(row.get("cohort", ""), row[key]) for row in _rows(other, splits)})
         if both:
             raise LeakError(
-                f"{what} {both[0]} is in the {split} split of {dataset.folder} and among the "
+                f"{what} {both[0][1]} is in the {split} split of {dataset.folder} and among the "
                 f"{' and '.join(splits)} nights of {other.folder}{_count_more(both)}. Looked for {key}s of one split "
                 "only. Build the dataset again into a new folder, or leave those nights out."
             )
