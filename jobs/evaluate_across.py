@@ -19,7 +19,7 @@ from somnolens.dataset.manifest import Dataset, open_dataset
 from somnolens.dataset.statistics import format_csv
 from somnolens.errors import SettingsError
 from somnolens.evaluate.crossing import Cell, lay_out, list_cells, measure_cell
-from somnolens.evaluate.leakage import LEARNT, check_leakage
+from somnolens.evaluate.leakage import LOCAL_COHORTS, check_leakage
 from somnolens.jobs.arguments import run_job
 from somnolens.jobs.evaluate_adapter import open_for, stage
 from somnolens.model.adapters import AdapterCard
@@ -87,17 +87,18 @@ def cross(adapters: dict[str, str], datasets: dict[str, Dataset], console: Conso
             check_leakage(opened, split, engine.card)
             console.print(f"{row} on {column}", style="dim")
             evaluation = stage(engine, opened, split, console)
-            cells.append(measure_cell(row, column, evaluation, is_new_to(engine.card, dataset)))
+            cells.append(measure_cell(row, column, evaluation, is_new_to(engine.card, opened)))
     return cells
 
 
-def is_new_to(card: AdapterCard, dataset: Dataset) -> bool:
-    """Whether an adapter has learnt from no cohort of a dataset; a cohort of simulated nights is one by its folder."""
-    if card.dataset.get("fingerprint") == dataset.manifest["fingerprint"]:
-        return False
-    subjects = {name for split in LEARNT for name in card.dataset.get("subjects", {}).get(split, ())}
-    shared = {*card.dataset.get("cohorts", ())} & {*dataset.manifest["cohorts"]}
-    return not (shared and subjects & {row["subject"] for row in dataset.manifest["nights"] if row["split"] in LEARNT})
+def is_new_to(card: AdapterCard, judged: Dataset) -> bool:
+    """Whether an adapter has learnt neither from a dataset nor from another of its cohorts.
+
+    Of cohorts that have their names in one folder only, another folder is another cohort.
+    """
+    if card.dataset.get("fingerprint") == judged.manifest["fingerprint"]:
+        return bool(card.resolved.train.leave_out)
+    return not {*card.dataset.get("cohorts", ())} & {*judged.manifest["cohorts"]} - {*LOCAL_COHORTS}
 
 
 def write_matrix(cells: Sequence[Cell], out: Path, title: str) -> None:
