@@ -25,11 +25,8 @@ def test_doubt_names_the_two_likeliest_stages():
 
 
 def test_an_epoch_without_a_stage_comes_first():
-    assert [(one.epoch, one.priority, one.reason) for one in review([TORN, [0.0] * 5])][0] == (
-        1,
-        1.0,
-        "no stage was named",
-    )
+    first, *_ = review([TORN, [0.0] * 5])
+    assert (first.epoch, first.priority, first.reason) == (1, 1.0, "no stage was named")
 
 
 def test_without_an_eeg_a_sure_answer_is_none():
