@@ -85,7 +85,7 @@ def test_totals_of_a_system_are_held_to_those_of_the_scorer():
 
 
 def test_what_the_scorer_left_out_is_left_out_of_both():
-    (totals,) = add_up_nights(make_evaluation(make_night([2, -1, 2], [2, 2, 2])))
+    (totals,) = add_up_nights(make_evaluation(make_night([2, -1, 4], [2, 2, 4])))
     assert totals.scored == totals.truth
 
 

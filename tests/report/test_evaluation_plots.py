@@ -28,7 +28,7 @@ def draw_scored_nights(n: int, seed: int = 0) -> Evaluation:
     rng, nights = np.random.default_rng(seed), []
     for number in range(n):
         truth = np.repeat(rng.integers(0, 5, 40), rng.integers(1, 9, 40))
-        said = 0.6 * np.eye(5)[truth] + 0.4 * rng.dirichlet(np.full(5, 0.3), len(truth))
+        said = 0.35 * np.eye(5)[truth] + 0.65 * rng.dirichlet(np.full(5, 0.3), len(truth))
         people = tuple(
             hypnogram(np.where(rng.random(len(truth)) < 0.85, truth, rng.integers(0, 5, len(truth))), name)
             for name in ("anna", "boris", "chen")
