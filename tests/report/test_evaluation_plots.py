@@ -113,7 +113,7 @@ def test_every_table_is_written_and_can_be_read(summary, tmp_path):
     write_tables(summary, tmp_path)
     names = ("nights", "slices", "totals", "bland_altman", "calibration", "effort", "review", "scorers")
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in names}
-    tables = {name: list(csv.DictReader((tmp_path / f"{name}.csv").open())) for name in names}
+    tables = {name: list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines())) for name in names}
     assert [row["night"] for row in tables["nights"]] == [night.night for night in summary.evaluation.nights]
     assert len(tables["calibration"]) == 15
     assert all("nan" not in row.values() for rows in tables.values() for row in rows)
