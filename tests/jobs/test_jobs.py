@@ -66,7 +66,8 @@ def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, tmp_path):
         shutil.copy(nights / "SIM001-PSG.edf", many / f"SIM{number:03d}-PSG.edf")
     command = [sys.executable, "jobs/build_dataset.py", str(many), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
     started = start_as_in_a_terminal(command, environment)
-    wait_for(lambda: list((tmp_path / "dataset").glob("shards/*/*/part-0.parquet")), 150)
+    finished = tmp_path / "dataset" / "shards"
+    wait_for(lambda: started.poll() is not None or list(finished.glob("*/*/part-0.parquet")), 150)
     family = list_descendants(started.pid)
     assert any("raylet" in title for title in family.values())
     os.killpg(started.pid, signal.SIGINT)

@@ -8,7 +8,7 @@ import numpy as np
 from somnolens.dataset.manifest import Dataset
 from somnolens.evaluate.agreement import Agreement, measure_agreement, pool
 from somnolens.hypnogram import Hypnogram
-from somnolens.model.adapters import check_render_hash
+from somnolens.model.adapter_card import check_render_hash
 from somnolens.score.engine import Engine
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
-from somnolens.model.adapters import AdapterCard, read_card, write_card
+from somnolens.model.adapter_card import AdapterCard, read_card, write_card
 from somnolens.score.engine import Engine, load_engine
 from somnolens.score.sequence import fit_sequence
 from somnolens.train.loop import measure_stages
