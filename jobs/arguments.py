@@ -21,6 +21,9 @@ def place(what: str) -> Any:
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
 Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]
 
+DEMO_CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
+"""What the demo changes of the default settings."""
+
 STOPPED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT."""
 

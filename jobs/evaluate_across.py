@@ -22,7 +22,7 @@ from somnolens.evaluate.crossing import Cell, lay_out, list_cells, measure_cell
 from somnolens.evaluate.leakage import LOCAL_COHORTS, check_leakage
 from somnolens.jobs.arguments import run_job
 from somnolens.jobs.evaluate_adapter import open_for, stage
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.report.canvas import write_figure
 from somnolens.report.evaluation_plots import draw_matrix

@@ -9,7 +9,7 @@ from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.errors import DatasetError, LeakError
 from somnolens.evaluate.leakage import check_leakage
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 from tests.dataset.shards import write_shard
 from tests.small_cohort import N_EPOCHS
 
