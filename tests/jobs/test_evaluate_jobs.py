@@ -11,8 +11,9 @@ from rich.console import Console
 from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.errors import DatasetError, LeakError, SettingsError
+from somnolens.jobs.arguments import split_pairs
 from somnolens.jobs.calibrate_adapter import main as calibrate
-from somnolens.jobs.evaluate_across import cross, format_matrix, is_new_to, split_names, write_matrix
+from somnolens.jobs.evaluate_across import cross, format_matrix, is_new_to, write_matrix
 from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.leave_cohorts_out import leave_out_each, list_cohorts
 from somnolens.model.adapters import read_card
@@ -116,7 +117,7 @@ def test_a_dataset_that_was_learnt_from_is_not_new(adapter_folder, dataset):
 @pytest.mark.parametrize("pairs", [["a"], ["=b"], ["a="], ["a=b", "a=c"]])
 def test_names_must_be_given_and_differ(pairs):
     with pytest.raises(SettingsError, match="is not NAME=VALUE with a name of its own"):
-        split_names(pairs, "--adapter")
+        split_pairs(pairs, "--adapter")
 
 
 def test_calibration_changes_the_card_and_nothing_else(adapter_folder, dataset, tmp_path, capsys):
