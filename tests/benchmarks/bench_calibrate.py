@@ -15,7 +15,7 @@ from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_night, subject_seed
 from somnolens.simulate.subject import draw_subject
 
-NIGHTS = SimulateSettings(n_subjects=16, hours=3.0, seed=502)
+NIGHTS = SimulateSettings(n_subjects=12, hours=3.0, seed=502)
 
 
 def measure() -> list[dict]:
