@@ -5,10 +5,15 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from somnolens.config import Settings
+    from somnolens.dataset.manifest import Dataset
 
 hypothesis.settings.register_profile(
     "any machine", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -60,6 +65,23 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_adapter(folder / "adapter", looker.model, card)
     return folder / "adapter"
+
+
+@pytest.fixture(scope="session")
+def short_settings(adapter_folder: Path) -> "Settings":
+    """Two passes of three steps on two workers."""
+    from tests.small_cohort import small_settings
+
+    return small_settings(adapter_folder.parent / "base", "train.max_failures=1")
+
+
+@pytest.fixture(scope="session")
+def small_dataset(short_settings: "Settings", tmp_path_factory: pytest.TempPathFactory) -> "Dataset":
+    """Three short nights to learn from, one to validate on, one to test on; never written to."""
+    from tests.small_cohort import build_without_ray, write_small_cohort
+
+    folder = tmp_path_factory.mktemp("learning")
+    return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
 
 
 RAY_ENVIRONMENT = {

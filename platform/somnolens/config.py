@@ -176,6 +176,11 @@ class TrainSettings(Section):
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
     )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
+    night_step: Literal["chain", "recurrent", "none"] = Field(
+        "chain",
+        description="how an epoch is weighed with its neighbours, fitted after the training: by a hidden Markov chain; "
+        "by recurrent readers, for which the training nights are scored once; or not at all",
+    )
     gradient_checkpointing: bool = Field(
         False, description="keep the inputs of layers alone and compute the rest again: less memory, a third more time"
     )

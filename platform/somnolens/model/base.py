@@ -135,6 +135,21 @@ class Looker(nn.Module):
         logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **shown, **fixed).logits
         return logits[:, -1, self.class_token_ids].float()
 
+    def read(self, pictures_or_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the five stages, and the hidden state they were told from, float32, shape (n, n_hidden)."""
+        heard: list[torch.Tensor] = []
+        head = self.model.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda module, given: heard.append(given[0][:, -1]))
+        try:
+            return self(pictures_or_features), heard[0].float()
+        finally:
+            hook.remove()
+
+    @property
+    def n_hidden(self) -> int:
+        """Width of the hidden state that the answer is told from."""
+        return self.model.get_output_embeddings().weight.shape[1]
+
     def forward(self, pictures_or_features: torch.Tensor) -> torch.Tensor:
         """Logits of the five stages, from uint8 pictures or from features cached by `see`."""
         is_picture = pictures_or_features.dtype == torch.uint8
