@@ -1,9 +1,10 @@
 """Draw the figures of the README from a run of the demo.
 
-    python jobs/draw_figures.py RUN OUT [--real FOLDER]
+    python jobs/draw_figures.py RUN OUT [--real FOLDER] [--search RUN]
 
 With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
-the real epochs stand beside the simulated ones.
+the real epochs stand beside the simulated ones. With --search, the pictures of a search are those of that
+run of jobs/search_hyperparameters.py, in place of the demo's.
 """
 
 import shutil
@@ -39,6 +40,8 @@ SWITCHES = {
 }
 """Settings that stand beside the presets, each alone."""
 
+SEARCH_FIGURES = ("history.png", "importance.png")
+
 SHEET_PX = 1760
 """Width of the pictures on the sheet of styles: five of 352 px."""
 
@@ -47,6 +50,7 @@ def main(
     run: Annotated[Path, typer.Argument(help="run folder of the demo")],
     out: Annotated[Path, typer.Argument(help="folder of the figures")],
     real: Annotated[Path | None, typer.Option(help="folder with the real epochs")] = None,
+    search: Annotated[Path | None, typer.Option(help="run folder of a search")] = None,
 ) -> None:
     """Draw the figures of the README."""
     nights = find_nights(run / "nights", "simulated")
@@ -59,7 +63,8 @@ def main(
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
-    shutil.copy(run / "search" / "history.png", out / "search.png")
+    for name in SEARCH_FIGURES:
+        shutil.copy((search or run / "search") / name, out / f"search-{name}")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
     Console().print(f"The figures are in {out}.")
 
