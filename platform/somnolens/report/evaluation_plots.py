@@ -34,13 +34,13 @@ def draw_slices(slices: Sequence[Slice], overall: Interval, measure: str = "kapp
     n_rows = len(slices) + 0.7 * len(kinds)
     figure, (axes,) = stack_axes([ROW_IN * n_rows + 0.1], 0.85, 0.4, 0, left_in=2.5, right_in=1.5)
     row, ticks = 0.0, []
-    for x, heading in ((1.22, "epochs"), (1.36, "subjects")):
+    for x, heading in ((1.16, "epochs"), (1.3, "subjects")):
         write(axes, x, -0.95, heading, 8, QUIET, ha="right", transform=axes.get_yaxis_transform())
     for kind in kinds:
         write(axes, -0.55, row, kind, 9, INK, ha="left", transform=axes.get_yaxis_transform(), fontweight="bold")
         for one in (one for one in slices if one.kind == kind):
             _draw_interval(axes, row, one.intervals[measure])
-            for x, count in ((1.22, one.agreement.n_epochs), (1.36, one.n_subjects)):
+            for x, count in ((1.16, one.agreement.n_epochs), (1.3, one.n_subjects)):
                 write(axes, x, row, f"{count:,}", 8, QUIET, ha="right", transform=axes.get_yaxis_transform())
             ticks.append((row, one.part))
             row += 1
@@ -138,7 +138,7 @@ def draw_bland_altman(totals: Sequence[BlandAltman], system: str = "somnolens") 
         _draw_total(panel, one)
     for panel in axes[len(totals) :]:
         panel.axis("off")
-    caption = "against the mean of both   line: bias, with its interval   dashes: limits of agreement"
+    caption = "line: bias, with its interval   dashes: limits of agreement"
     write_headline(figure, f"{system} minus scorer", caption, left_in=0.3)
     return figure
 

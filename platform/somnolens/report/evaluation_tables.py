@@ -80,14 +80,14 @@ def format_review(summary: Summary) -> Table:
 
 
 def format_slices(summary: Summary) -> Table:
-    """Kappa and accuracy of each part, with intervals."""
-    table = _begin("Where it is good, and where not", "Hour by hour: slices.csv.")
-    for place, heading in enumerate(("", "", "subjects", "epochs", "kappa", "", "accuracy", "")):
+    """Kappa of each part with its interval, and accuracy."""
+    table = _begin("Where it is good, and where not", "Hour by hour, and with every interval: slices.csv.")
+    for place, heading in enumerate(("", "", "subjects", "epochs", "kappa", "", "accuracy")):
         table.add_column(heading, justify="left" if place < 2 else "right", no_wrap=True)
     before = ""
     for one in summary.slices:
         if one.kind in TOLD_SLICES:
-            figures = (*_split(one.intervals["kappa"], ".2f"), *_split(one.intervals["accuracy"], ".2f"))
+            figures = (*_split(one.intervals["kappa"], ".2f"), format_measure(one.agreement.accuracy, ".2f"))
             counts = (str(one.n_subjects), f"{one.agreement.n_epochs:,}")
             table.add_row(one.kind if one.kind != before else "", one.part, *counts, *figures)
             before = one.kind
