@@ -18,7 +18,8 @@ from somnolens.aasm import SLOW_WAVE_UV
 from somnolens.epochs import Epochs
 
 SPINDLE, SLOW_WAVE, K_COMPLEX = "spindle", "slow wave", "K-complex"
-RAPID, ROLL, SAWTOOTH, AROUSAL, MOVEMENT = (
+ALPHA, RAPID, ROLL, SAWTOOTH, AROUSAL, MOVEMENT = (
+    "alpha rhythm",
     "rapid eye movement",
     "slow eye movement",
     "sawtooth waves",

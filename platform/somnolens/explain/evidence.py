@@ -13,8 +13,11 @@ import numpy as np
 from somnolens.aasm import EPOCH_S
 from somnolens.epochs import GOOD, Epochs
 from somnolens.explain.events import (
+    ALPHA,
+    ROLL,
     Event,
     find_rapid_movements,
+    find_runs,
     find_spindles,
     find_waves,
     join_epochs,
@@ -54,6 +57,8 @@ class Evidence:
         Rapid eye movements and blinks.
     rolls_s : float or None
         Seconds of slow eye movements.
+    alpha, rolls : tuple of Event, or None
+        The stretches of these seconds.
     sawtooth, arousals : tuple of Event, or None
     tone_uv, tone_ratio : float or None
         Median chin tone, root mean square, and how many times the night's lowest it is.
@@ -69,6 +74,8 @@ class Evidence:
     slow_wave_share: float | None = None
     rapid: tuple[Event, ...] | None = None
     rolls_s: float | None = None
+    alpha: tuple[Event, ...] | None = None
+    rolls: tuple[Event, ...] | None = None
     sawtooth: tuple[Event, ...] | None = None
     arousals: tuple[Event, ...] | None = None
     tone_uv: float | None = None
@@ -77,8 +84,9 @@ class Evidence:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All single events, by their time."""
-        groups = (self.spindles, self.k_complexes, self.waves, self.rapid, self.sawtooth, self.arousals)
+        """All events, by their time."""
+        groups = (self.spindles, self.k_complexes, self.waves, self.alpha, self.rapid, self.rolls, self.sawtooth)
+        groups = (*groups, self.arousals)
         return tuple(sorted((event for group in groups for event in group or ()), key=lambda event: event.start_s))
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,7 +157,9 @@ def _look_at_brain(night: _Night) -> dict[str, list[Any]]:
         columns[name] = night.pick_epochs([derivation], _in_epoch(events))
     fill = _fill_epoch(waves)
     columns["slow_wave_share"] = night.pick_epochs([frontal], lambda onset_s: fill(onset_s) / EPOCH_S)
-    columns["alpha_s"] = night.pick_epochs([occipital], _count_seconds(mark_alpha(night.signal(occipital), rate_hz)))
+    alpha = mark_alpha(night.signal(occipital), rate_hz)
+    columns["alpha_s"] = night.pick_epochs([occipital], _count_seconds(alpha))
+    columns["alpha"] = night.pick_epochs([occipital], _cut_runs(alpha, ALPHA, occipital))
     columns["low_mixed_s"] = night.pick_epochs([central], _count_seconds(mark_low_mixed(night.signal(central), rate_hz)))
     return columns
 
@@ -164,6 +174,7 @@ def _look_at_eyes(night: _Night) -> dict[str, list[Any]]:
     return {
         "rapid": night.pick_epochs(eyes, _in_epoch(rapid)),
         "rolls_s": night.pick_epochs(eyes, _count_seconds(rolling)),
+        "rolls": night.pick_epochs(eyes, _cut_runs(rolling, ROLL, "E2-M2")),
     }
 
 
@@ -190,6 +201,13 @@ def _cut_epoch(seconds: np.ndarray, onset_s: float) -> np.ndarray:
 
 def _count_seconds(is_marked: np.ndarray) -> Callable[[float], float]:
     return lambda onset_s: float(_cut_epoch(is_marked, onset_s).sum())
+
+
+def _cut_runs(is_marked: np.ndarray, kind: str, derivation: str) -> Callable[[float], tuple[Event, ...]]:
+    """Stretches of marked seconds, cut at the borders of the epoch."""
+    return lambda onset_s: tuple(
+        Event(kind, onset_s + first, float(n), derivation) for first, n in find_runs(_cut_epoch(is_marked, onset_s))
+    )
 
 
 def _in_epoch(events: Sequence[Event]) -> Callable[[float], tuple[Event, ...]]:
