@@ -103,5 +103,5 @@ def test_tokens_that_are_no_grid_are_refused(tmp_path: Path):
     folder = write_tiny_model("llava_next", tmp_path)
     settings = Settings(model=ModelSettings(base=str(folder)), render=RenderSettings())
     looker = prepare_looker(settings, Style(settings.render, settings.prepare))
-    with pytest.raises(BaseModelError, match="no grid of squares. Use --method signal"):
+    with pytest.raises(BaseModelError, match=r"no grid of squares\. Use --method signal"):
         lay_tokens(looker)
