@@ -69,7 +69,7 @@ def make_plain_night(n_epochs: int = 6, seed: int = 0) -> PlainNight:
     signals_uv = np.empty((6, n_samples))
     for place in range(3):
         signals_uv[place] = 6 * make_noise(rng, n_samples, RATE_HZ, bump(5.4, 1.1))
-        signals_uv[place] += 4 * make_noise(rng, n_samples, RATE_HZ, band(1, 20))
+        signals_uv[place] += 4 * make_noise(rng, n_samples, RATE_HZ, band(1, 8))
     for place in (3, 4):
         signals_uv[place] = 4 * make_noise(rng, n_samples, RATE_HZ, band(1, 10))
     signals_uv[5] = 3 * make_noise(rng, n_samples, RATE_HZ, band(18, 45))

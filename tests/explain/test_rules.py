@@ -20,7 +20,6 @@ QUIET = Evidence(
     slow_wave_share=0.0,
     rapid=(),
     rolls_s=0.0,
-    sawtooth=(),
     arousals=(),
     tone_uv=3.0,
     tone_ratio=1.2,
@@ -70,6 +69,13 @@ def test_a_disagreement_names_the_measured_stage_with_its_reason():
 
 def test_a_stage_that_is_supported_is_no_disagreement_even_if_another_is_too():
     assert judge(("N1",), QUIET)[0].disagreement == ""
+
+
+def test_n1_is_what_is_left_and_contradicts_only_what_is_ruled_out():
+    """W without alpha in a quiet epoch is thin; N3 without slow waves is wrong."""
+    assert judge(("W",), QUIET)[0].supported == ("N1",)
+    assert judge(("W",), QUIET)[0].disagreement == ""
+    assert judge(("N3",), QUIET)[0].disagreement.startswith("Scored N3, measured as N1: ")
 
 
 def test_what_nobody_scored_is_no_disagreement():

@@ -48,7 +48,7 @@ def test_ranks_are_compared_and_a_constant_map_is_like_nothing():
 
 def test_faithfulness_ranks_the_methods_and_a_random_order(epochs, engine):
     cases = [Case("a", epochs, 1), Case("b", epochs, 2)]
-    figures = measure_faithfulness(cases, engine, methods=("attention", "gradient x input"))
+    figures = measure_faithfulness(cases, engine, methods=("attention", "gradient x input"), n_steps=2)
     assert {one.method for one in figures} == {"attention", "gradient x input", "random order"}
     gaps = [one.gap.value for one in figures]
     assert gaps == sorted(gaps, reverse=True)

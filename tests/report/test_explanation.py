@@ -29,7 +29,8 @@ def explanation(adapter_folder):
 def test_a_figure_and_a_json_are_written(explanation, tmp_path):
     path = write_explanation(explanation, tmp_path)
     assert path.name == "plain-1-attention.png"
-    assert Image.open(path).width == 1600
+    with Image.open(path) as figure:
+        assert figure.width == 1600
     document = json.loads(path.with_suffix(".json").read_text())
     assert document["stage"] == explanation.evidence.stage
     assert document["heat"]["stage"] == "N3"

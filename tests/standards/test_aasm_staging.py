@@ -97,7 +97,7 @@ def test_r_is_scored_with_rapid_eye_movements_and_low_chin_tone():
 
 def test_r_is_not_scored_with_a_tense_chin():
     night = make_plain_night().add_rapid_movement(70).set_tone(2, 4.0)
-    assert "R.5" in judge(night, 2)[0]
+    assert "R.4" in judge(night, 2)[0]
     assert "R" not in judge(night, 2)[1]
 
 

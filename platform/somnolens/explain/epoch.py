@@ -56,6 +56,10 @@ class Explanation:
             return f"Rules and model disagree. {one.disagreement}"
         if one.is_supported:
             return f"The measured evidence supports {one.stage}."
+        if one.supported:
+            return (
+                f"The measured evidence is thin: it does not rule {one.stage} out and would do for {one.supported[0]}."
+            )
         return f"The measured evidence supports no stage, {one.stage} as little as another."
 
     def to_dict(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from somnolens.explain.evidence import Evidence
 
 Weight = Literal["defines", "agrees", "against", "rules out"]
 
-LOW_TONE: Final = 1.6
+LOW_TONE: Final = 1.8
 """Chin tone up to so many times the night's lowest is low; the manual gives no number."""
 
 HIGH_TONE: Final = 2.5
@@ -298,11 +298,6 @@ def _r_continues(look: Look) -> str | None:
     return None
 
 
-def _sawtooth(look: Look) -> str | None:
-    trains = look.here.sawtooth
-    return f"sawtooth waves for {sum(event.duration_s for event in trains):.0f} s" if trains else None
-
-
 def _eyes_rest(look: Look) -> str | None:
     rapid = look.here.rapid
     return None if rapid is None or rapid else f"no rapid eye movement in {EPOCH_S} s"
@@ -351,11 +346,10 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "R.2", "R", "defines", "IV, stage R: continues with low tone and without spindles or K-complexes", _r_continues
     ),
-    Rule("R.3", "R", "agrees", "IV, stage R: sawtooth waves", _sawtooth),
-    Rule("R.4", "R", "against", "IV, stage R: rapid eye movements", _eyes_rest),
-    Rule("R.5", "R", "rules out", "IV, stage R: low chin tone", _tone_is_high),
-    Rule("R.6", "R", "rules out", "IV, stage N2: two spindles or K-complexes", _many_marks),
-    Rule("R.7", "R", "rules out", "IV, stage N3", _slow_waves_fill),
-    Rule("R.8", "R", "rules out", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
+    Rule("R.3", "R", "against", "IV, stage R: rapid eye movements", _eyes_rest),
+    Rule("R.4", "R", "rules out", "IV, stage R: low chin tone", _tone_is_high),
+    Rule("R.5", "R", "rules out", "IV, stage N2: two spindles or K-complexes", _many_marks),
+    Rule("R.6", "R", "rules out", "IV, stage N3", _slow_waves_fill),
+    Rule("R.7", "R", "rules out", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
 )
 """All rules, stage by stage. Where two stages are supported, the evidence does not decide between them."""
