@@ -1,17 +1,23 @@
-"""A model of the embedded shape with random weights: what it says means nothing, and changes with every pixel."""
-
-from pathlib import Path
+"""A tiny model of random weights: what it says means nothing, and changes with every pixel."""
 
 import pytest
 
+from somnolens.config import ModelSettings, Settings
 from somnolens.epochs import Epochs
-from somnolens.score.engine import Engine, load_engine
+from somnolens.model.adapters import make_card, prepare_looker
+from somnolens.render.style import Style
+from somnolens.score.engine import Engine
 from tests.plain_nights import make_plain_night
+from tests.tiny_models import write_tiny_model
 
 
 @pytest.fixture(scope="session")
-def engine(adapter_folder: Path) -> Engine:
-    return load_engine(adapter_folder)
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    folder = write_tiny_model("qwen3_vl", tmp_path_factory.mktemp("tiny"))
+    settings = Settings(model=ModelSettings(base=str(folder)))
+    style = Style(settings.render, settings.prepare)
+    looker = prepare_looker(settings, style).eval().requires_grad_(False)
+    return Engine(make_card(settings, style, dataset={}), style, None, looker)
 
 
 @pytest.fixture(scope="session")

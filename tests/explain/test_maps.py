@@ -25,7 +25,7 @@ def picture(epochs, engine) -> np.ndarray:
 
 def test_attention_of_every_position_sums_to_one_and_looks_at_nothing_later(engine, picture):
     layers, _ = look_with_attention(engine.looker, picture)
-    assert layers.shape == (4, len(engine.looker.prompt_ids), len(engine.looker.prompt_ids))
+    assert layers.shape == (2, len(engine.looker.prompt_ids), len(engine.looker.prompt_ids))
     assert layers.sum(axis=2) == pytest.approx(np.ones(layers.shape[:2]), abs=1e-5)
     assert np.triu(layers, 1).max() == 0
 
