@@ -194,6 +194,23 @@ def _score_one(path: Path, engine, settings: Settings, out: Path, console: Conso
 
 
 @app.command()
+def explain(
+    night: Annotated[Path, typer.Argument(help="EDF, EDF+ or BDF file")],
+    epochs: Annotated[str, typer.Option(help="numbers and ranges, counted from 0, as in 120,300-305")],
+    stage: Annotated[str | None, typer.Option(help="whose heat is drawn; else the one each epoch was given")] = None,
+    method: Annotated[str, typer.Option(help="signal, patches, attention or gradient")] = "signal",
+    out: Annotated[Path, typer.Option("--out", help="folder of the figures")] = Path("explained"),
+    adapter: Adapter = "embedded",
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Why this stage? Heat over the picture, events found in it, reasons for and against, each with its numbers."""
+    from somnolens.jobs import explain_night
+
+    explain_night.main(night, epochs, stage, method, out, adapter, config, overrides)
+
+
+@app.command()
 def serve(
     adapter: Adapter = "embedded",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
