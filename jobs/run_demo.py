@@ -23,9 +23,10 @@ from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.jobs.simulate_nights import simulate
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
+from somnolens.read.json_scoring import read_json
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.canvas import write_figure
-from somnolens.report.exports import read_json, write_csv
+from somnolens.report.exports import write_csv
 from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_steps, summarise_agreement
 from somnolens.serve.running import start_service, stop_service

@@ -8,8 +8,9 @@ import pytest
 from somnolens.epochs import CLIPPED, DETACHED, MISSING, Epochs
 from somnolens.errors import UnreadableHypnogramError
 from somnolens.hypnogram import Hypnogram
+from somnolens.read.json_scoring import read_json
 from somnolens.read.scoring import read_hypnogram
-from somnolens.report.exports import describe_quality, read_json, write_bids, write_csv, write_json
+from somnolens.report.exports import describe_quality, write_bids, write_csv, write_json
 
 PROBABILITIES = np.array([[0.9, 0.1, 0, 0, 0], [0.2, 0.5, 0.25, 0, 0.05], [0, 0, 0.125, 0.875, 0]])
 
