@@ -122,9 +122,7 @@ def parse_epochs(text: str, n_epochs: int) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise SettingsError(
-                f"--epochs {text!r}: {part!r} is no epoch. Write numbers and ranges, as in 120,300-305."
-            )
+            raise SettingsError(f"--epochs {text!r}: {part!r} is no epoch. Write numbers and ranges, as in 120,300-305.")
         chosen += range(int(first), int(last or first) + 1)
     beyond = [epoch for epoch in chosen if epoch >= n_epochs]
     if beyond or not chosen:

@@ -79,7 +79,9 @@ def join_epochs(epochs: Epochs) -> np.ndarray:
 
 def find_spindles(samples_uv: np.ndarray, rate_hz: float, derivation: str) -> list[Event]:
     """Spindles of a central EEG: YASA's detector, 12 to 15 Hz with soft edges, 0.5 to 3 s (AASM IV, stage N2)."""
-    found = _ask_yasa(samples_uv, rate_hz, lambda yasa: yasa.spindles_detect(samples_uv, rate_hz, duration=(0.5, 3.0)))
+    found = _ask_yasa(
+        samples_uv, rate_hz, lambda yasa: yasa.spindles_detect(samples_uv, rate_hz, duration=(0.5, 3.0))
+    )
     return [
         Event(SPINDLE, row.Start, row.Duration, derivation, row.Amplitude, row.Frequency) for row in found if row.End
     ]

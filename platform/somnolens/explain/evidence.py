@@ -160,9 +160,7 @@ def _look_at_brain(night: _Night) -> dict[str, list[Any]]:
     alpha = mark_alpha(night.signal(occipital), rate_hz)
     columns["alpha_s"] = night.pick_epochs([occipital], _count_seconds(alpha))
     columns["alpha"] = night.pick_epochs([occipital], _cut_runs(alpha, ALPHA, occipital))
-    columns["low_mixed_s"] = night.pick_epochs(
-        [central], _count_seconds(mark_low_mixed(night.signal(central), rate_hz))
-    )
+    columns["low_mixed_s"] = night.pick_epochs([central], _count_seconds(mark_low_mixed(night.signal(central), rate_hz)))
     return columns
 
 

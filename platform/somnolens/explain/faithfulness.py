@@ -143,9 +143,7 @@ def compare_ranks(one: np.ndarray, other: np.ndarray) -> float:
     return float(stats.spearmanr(one.ravel(), other.ravel()).statistic)
 
 
-def follow_curves(
-    order: np.ndarray, case: Case, engine: Engine, stage: str, seed: int, n_steps: int = N_STEPS
-) -> Curves:
+def follow_curves(order: np.ndarray, case: Case, engine: Engine, stage: str, seed: int, n_steps: int = N_STEPS) -> Curves:
     """Deletion and insertion of cells, hottest first.
 
     Parameters

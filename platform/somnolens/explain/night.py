@@ -72,9 +72,7 @@ class EpochEvidence:
             "supported": list(self.supported),
             "reasons": self.reasons,
             "disagreement": self.disagreement,
-            "findings": [
-                {"rule": f.rule, "weight": f.weight, "clause": f.clause, "text": f.text} for f in self.findings
-            ],
+            "findings": [{"rule": f.rule, "weight": f.weight, "clause": f.clause, "text": f.text} for f in self.findings],
             "measured": self.measured.to_dict(),
         }
 

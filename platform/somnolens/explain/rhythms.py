@@ -95,7 +95,9 @@ def find_movements(tone_uv: np.ndarray, eeg_uv: np.ndarray, rate_hz: float) -> l
     """Seconds in which chin tone is three times the night's median or the EEG is above 350 microvolts."""
     heights_uv = measure_heights(eeg_uv, rate_hz)
     loud = tone_uv > LOUD * max(np.median(tone_uv), 0.1)
-    return [Event(MOVEMENT, float(first), float(n), "chin EMG") for first, n in find_runs(loud | (heights_uv > 350.0))]
+    return [
+        Event(MOVEMENT, float(first), float(n), "chin EMG") for first, n in find_runs(loud | (heights_uv > 350.0))
+    ]
 
 
 def find_arousals(eeg_uv: np.ndarray, spindles: list[Event], rate_hz: float, derivation: str) -> list[Event]:

@@ -104,15 +104,16 @@ def render_svg(drawing: Drawing, style: str = "", is_decoration: bool = False) -
 
     Examples
     --------
-    >>> render_svg(Drawing(10, 5, "A box", "It is empty.", (Box(0, 0, 10, 5, "faint"),)), is_decoration=True)
-    '<svg viewBox="0 0 10 5" class="" aria-hidden="true"><rect x="0" y="0" width="10" height="5" class="f-faint"/></svg>'
+    >>> render_svg(Drawing(9, 5, "A box", "It is grey.", (Box(0, 0, 9, 5, "faint"),)), "wide", is_decoration=True)
+    '<svg viewBox="0 0 9 5" class="wide" aria-hidden="true"><rect x="0" y="0" width="9" height="5" class="f-faint"/></svg>'
     """
     size = f'viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}" class="{style}"'
     body = "".join(_render(shape) for shape in drawing.shapes)
     if is_decoration:
         return f'<svg {size} aria-hidden="true">{body}</svg>'
     words = f"<title>{escape(drawing.title)}</title><desc>{escape(drawing.description)}</desc>"
-    return f'<svg {size} role="img" aria-label="{escape(drawing.title)}. {escape(drawing.description)}">{words}{body}</svg>'
+    label = f'aria-label="{escape(drawing.title)}. {escape(drawing.description)}"'
+    return f'<svg {size} role="img" {label}>{words}{body}</svg>'
 
 
 def _render(shape: Shape) -> str:
