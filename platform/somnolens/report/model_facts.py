@@ -62,9 +62,8 @@ def _tell_training(reader: NightReader) -> str:
 
 
 def _tell_kappa(reader: NightReader) -> str:
-    return ", ".join(
-        f"kappa {value:.3f} ({split})" for split, value in find_kappa(reader.card.metrics).items() if split
-    )
+    figures = find_kappa(reader.card.metrics)
+    return ", ".join(f"kappa {value:.3f} ({split})" for split, value in figures.items() if split)
 
 
 def _tell_calibration(reader: NightReader) -> str:

@@ -326,6 +326,49 @@ def count_reviews(report: MorningReport) -> dict[str, int]:
     }
 
 
+def tell_warning(report: MorningReport) -> tuple[str, str]:
+    """What a reader must know before anything else: in short, and in full."""
+    if report.is_demonstration:
+        return (
+            "Demonstration.",
+            "The adapter was trained on simulated nights only: it has never seen a person's sleep. Do not rest anything "
+            "on these stages.",
+        )
+    return "A research tool, not a medical device.", "No diagnosis may rest on these stages alone."
+
+
+def tell_statistics(report: MorningReport) -> str:
+    """How the statistics are to be read."""
+    short = "" if report.statistics[0].is_compared else "The record is too short to be held against whole nights. "
+    return (
+        "By YASA's definitions, which follow the AASM manual. Time in bed is the whole record. "
+        f"{short}Healthy sleepers lie outside what is usual often: it is a comparison and no finding."
+    )
+
+
+def tell_agreement(report: MorningReport) -> str:
+    """The model against the corrected hypnogram, in words; empty where there is none."""
+    agreement = report.agreement
+    if agreement is None:
+        return ""
+    left_out = f" {agreement.n_left_out} without a stage in the corrected one are left out."
+    return (
+        f"Cohen's kappa {agreement.kappa:.3f}, {100 * agreement.accuracy:.1f} % of {agreement.n_epochs:,} epochs the "
+        f"same.{left_out if agreement.n_left_out else ''}"
+    )
+
+
+def tell_reviews(report: MorningReport) -> str:
+    """What the list of epochs to look at is."""
+    if not report.sights:
+        return "None: the model was sure, the signals were good, and no measured evidence spoke for another stage."
+    counts = ", ".join(f"{count} {what}" for what, count in count_reviews(report).items() if count)
+    return (
+        f"{len(report.sights):,} of {len(report.hypnogram):,} epochs, the most urgent first: {counts}. Priority is how "
+        "likely the stage is to be wrong, as far as that is known. Epochs count from 0; all are in review.csv."
+    )
+
+
 def list_headlines(report: MorningReport) -> list[tuple[str, str, str]]:
     """Name, value and remark of what a reader looks for first."""
     by_name = {one.name: one for one in report.statistics}
@@ -365,7 +408,7 @@ def tabulate_quality(report: MorningReport) -> tuple[Sequence[str], list[tuple[s
     rows = [
         (
             tell_time((hour - 1) * 3600.0, report.start)[:-3],
-            [tell_hour(by_name[name], hour) if name in by_name else ("–", "missing") for name in report.derivations],
+            [tell_hour(by_name[name], hour) if name in by_name else ("-", "missing") for name in report.derivations],
         )
         for hour in hours
     ]

@@ -8,7 +8,15 @@ from markupsafe import Markup
 
 from somnolens.report.differences import list_stage_agreement, tell_time
 from somnolens.report.drawing import Drawing, encode_data, render_svg
-from somnolens.report.morning import MorningReport, count_reviews, list_headlines, tabulate_quality
+from somnolens.report.morning import (
+    MorningReport,
+    list_headlines,
+    tabulate_quality,
+    tell_agreement,
+    tell_reviews,
+    tell_statistics,
+    tell_warning,
+)
 from somnolens.report.night_charts import draw_place
 from somnolens.report.palette import PAGE_DARK, PAGE_LIGHT, STAGE_COLOURS, STAGE_COLOURS_DARK
 
@@ -47,7 +55,10 @@ def render_page(report: MorningReport) -> str:
         signs=SIGNS,
         stage_agreement=list_stage_agreement(agreement) if agreement else [],
         differences=[(tell_time(run.onset_s, report.start), run) for run in report.differences],
-        counts=count_reviews(report),
+        warning=tell_warning(report),
+        tell_statistics=tell_statistics,
+        tell_agreement=tell_agreement,
+        tell_reviews=tell_reviews,
         size=_measure_picture(report),
         quality=tabulate_quality(report),
     )

@@ -16,7 +16,16 @@ from fpdf.fonts import FontFace
 from somnolens.aasm import UNSCORED
 from somnolens.report.differences import list_stage_agreement, tell_time
 from somnolens.report.drawing import Area, Box, Drawing, Letters, Raster, Shape, Stroke
-from somnolens.report.morning import MorningReport, Sight, count_reviews, list_headlines, tabulate_quality
+from somnolens.report.morning import (
+    MorningReport,
+    Sight,
+    list_headlines,
+    tabulate_quality,
+    tell_agreement,
+    tell_reviews,
+    tell_statistics,
+    tell_warning,
+)
 from somnolens.report.night_charts import draw_place
 from somnolens.report.palette import PAGE_LIGHT, STAGE_COLOURS
 
@@ -126,15 +135,11 @@ def _write_top(paper: Paper, report: MorningReport) -> None:
     paper.start_section("The night")
     paper.say(report.name, 17, bold=True, gap_mm=0)
     paper.say(f"{report.tell_span()}. Staged by {' and '.join(report.scorers)}.", 9, "quiet", gap_mm=2)
-    warning = (
-        "Demonstration. The adapter was trained on simulated nights only: it has never seen a person's sleep. Do not "
-        "rest anything on these stages."
-        if report.is_demonstration
-        else "A research tool, not a medical device. No diagnosis may rest on these stages alone."
-    )
     paper.use(9, bold=True)
     paper.set_draw_color(*rgb("ink"))
-    paper.multi_cell(0, 4.6, warning, border=1, padding=1.6, new_x="LMARGIN", new_y="NEXT", align="L")
+    paper.multi_cell(
+        0, 4.6, " ".join(tell_warning(report)), border=1, padding=1.6, new_x="LMARGIN", new_y="NEXT", align="L"
+    )
     paper.ln(3)
     _write_headlines(paper, list_headlines(report))
 
@@ -209,21 +214,15 @@ def _write_statistics(paper: Paper, report: MorningReport) -> None:
         (
             f"{one.name}, {one.definition}",
             *(one.tell(number) for number in range(len(one.values))),
-            one.usual.tell(one.unit) if one.usual else "–",
-            one.place or "–",
+            one.usual.tell(one.unit) if one.usual else "-",
+            one.place or "-",
         )
         for one in report.statistics
     ]
     values = [34] * len(report.scorers)
     paper.tabulate(headings, rows, (86 - 12 * len(values), *values, 44, 24), right=range(1, 1 + len(values)))
     _draw_places(paper, report)
-    short = "" if report.statistics[0].is_compared else "The record is too short to be held against whole nights. "
-    paper.say(
-        f"By YASA's definitions, which follow the AASM manual. {short}Healthy sleepers lie outside what is usual often: "
-        "it is a comparison and no finding.",
-        7.5,
-        "quiet",
-    )
+    paper.say(tell_statistics(report), 7.5, "quiet")
     if report.sources:
         paper.say(f"Usual values: {'; '.join(report.sources)}.", 7.5, "quiet")
 
@@ -245,13 +244,10 @@ def _draw_places(paper: Paper, report: MorningReport) -> None:
 
 
 def _write_agreement(paper: Paper, report: MorningReport) -> None:
-    agreement = report.agreement
+    model, agreement = report.scorers[1], report.agreement
     assert agreement is not None
-    model = report.scorers[1]
     paper.head(f"Corrected against {model}", 50)
-    paper.say(
-        f"Cohen's kappa {agreement.kappa:.3f}, {100 * agreement.accuracy:.1f} % of {agreement.n_epochs} epochs the same."
-    )
+    paper.say(tell_agreement(report))
     headings = ("Stage", "corrected", model, "by both", "of corrected", "F1")
     paper.tabulate(headings, list_stage_agreement(agreement), (20, 28, 28, 28, 28, 20), right=range(1, 6))
     runs = report.differences
@@ -264,14 +260,7 @@ def _write_agreement(paper: Paper, report: MorningReport) -> None:
 
 def _write_reviews(paper: Paper, report: MorningReport) -> None:
     paper.head("Epochs to look at", 70)
-    counts = ", ".join(f"{count} {what}" for what, count in count_reviews(report).items() if count)
-    if not report.sights:
-        paper.say("None: the model was sure, the signals were good, and no measured evidence spoke for another stage.")
-        return
-    paper.say(
-        f"{len(report.sights)} of {len(report.hypnogram)} epochs, the most urgent first: {counts}. Priority is how likely "
-        "the stage is to be wrong, as far as that is known. Epochs count from 0; all are in review.csv."
-    )
+    paper.say(tell_reviews(report))
     for sight in (one for one in report.sights if one.picture):
         _write_sight(paper, sight, report)
     others = [one for one in report.sights if not one.picture]

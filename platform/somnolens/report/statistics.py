@@ -140,7 +140,7 @@ class Statistic:
         """A value in words, a dash where there is none."""
         value = self.values[number]
         if np.isnan(value):
-            return "–"
+            return "-"
         minutes = f" ({self.minutes[number]:g} min)" if self.minutes else ""
         return f"{value:.1f} {self.unit}{minutes}"
 
