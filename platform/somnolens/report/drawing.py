@@ -104,8 +104,8 @@ def render_svg(drawing: Drawing, style: str = "", is_decoration: bool = False) -
 
     Examples
     --------
-    >>> render_svg(Drawing(9, 5, "A box", "It is grey.", (Box(0, 0, 9, 5, "faint"),)), "wide", is_decoration=True)
-    '<svg viewBox="0 0 9 5" class="wide" aria-hidden="true"><rect x="0" y="0" width="9" height="5" class="f-faint"/></svg>'
+    >>> render_svg(Drawing(9, 5, "A box", "It is black.", (Box(0, 0, 9, 5, "ink"),)), "w", is_decoration=True)
+    '<svg viewBox="0 0 9 5" class="w" aria-hidden="true"><rect x="0" y="0" width="9" height="5" class="f-ink"/></svg>'
     """
     size = f'viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}" class="{style}"'
     body = "".join(_render(shape) for shape in drawing.shapes)

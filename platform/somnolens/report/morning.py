@@ -331,8 +331,8 @@ def tell_warning(report: MorningReport) -> tuple[str, str]:
     if report.is_demonstration:
         return (
             "Demonstration.",
-            "The adapter was trained on simulated nights only: it has never seen a person's sleep. Do not rest anything "
-            "on these stages.",
+            "The adapter was trained on simulated nights only: it has never seen a person's sleep. Do not rest "
+            "anything on these stages.",
         )
     return "A research tool, not a medical device.", "No diagnosis may rest on these stages alone."
 

@@ -137,9 +137,8 @@ def _write_top(paper: Paper, report: MorningReport) -> None:
     paper.say(f"{report.tell_span()}. Staged by {' and '.join(report.scorers)}.", 9, "quiet", gap_mm=2)
     paper.use(9, bold=True)
     paper.set_draw_color(*rgb("ink"))
-    paper.multi_cell(
-        0, 4.6, " ".join(tell_warning(report)), border=1, padding=1.6, new_x="LMARGIN", new_y="NEXT", align="L"
-    )
+    warning = " ".join(tell_warning(report))
+    paper.multi_cell(0, 4.6, warning, border=1, padding=1.6, new_x="LMARGIN", new_y="NEXT", align="L")
     paper.ln(3)
     _write_headlines(paper, list_headlines(report))
 
