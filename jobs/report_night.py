@@ -75,8 +75,8 @@ def take_scored(seen: Seen, path: Path, reader: NightReader) -> ScoredNight:
     hypnogram, epochs = read_json(path), seen.epochs
     if len(hypnogram) != len(epochs) or abs(hypnogram.start_s - epochs.start_s) > 1e-6:
         raise MismatchedHypnogramError(
-            f"{path.name} has {len(hypnogram)} epochs from {hypnogram.start_s:g} s, {epochs.night} has {len(epochs)} from "
-            f"{epochs.start_s:g} s. Looked for the same epochs. Leave --scored out, so that the night is scored again."
+            f"{path.name} has {len(hypnogram)} epochs from {hypnogram.start_s:g} s, {epochs.night} has {len(epochs)} "
+            f"from {epochs.start_s:g} s. Looked for the same epochs. Leave --scored out: the night is scored again."
         )
     notes = dict.fromkeys((*epochs.notes, *hypnogram.notes))
     derivations = dict(zip(epochs.derivations, epochs.sources, strict=True))

@@ -80,6 +80,11 @@ class Sight:
     evidence: tuple[str, ...] = ()
     picture: bytes = b""
 
+    @property
+    def reason(self) -> str:
+        """Why, as a sentence."""
+        return f"{self.review.reason.rstrip('.')}."
+
 
 @dataclass(frozen=True, eq=False)
 class MorningReport:
@@ -145,6 +150,11 @@ class MorningReport:
     def differences(self) -> list[Difference]:
         """Where the corrected hypnogram differs from the model's."""
         return list_differences(self.corrected, self.scored.hypnogram) if self.corrected else []
+
+    def tell_scorers(self) -> str:
+        """Who staged the night."""
+        model = self.scored.hypnogram.scorer
+        return f"Staged by {model}, corrected by a person." if self.corrected else f"Staged by {model}."
 
     @property
     def sources(self) -> list[str]:
@@ -250,13 +260,18 @@ def make_report(
         group=choose_group(age).name,
         sights=_look_closely(epochs, scored, reader.style, aligned, seen.recording.start, n_pictures),
         qualities=qualities,
-        mind=[text for text in explain_quality(qualities, seen.montage) if " is missing. " not in text],
+        mind=[text for text in explain_quality(qualities, seen.montage) if not _is_told_elsewhere(text)],
         missing=[_tell_missing(one.name, one.reason) for one in seen.montage.missing],
         notes=list(_list_notes(scored, aligned)),
         model=list_model_facts(reader, adapter),
         spectrogram=measure_spectrogram(epochs),
         derivations=epochs.derivations,
     )
+
+
+def _is_told_elsewhere(text: str) -> bool:
+    """What is missing has a place of its own; hum that was removed is in the notes."""
+    return " is missing. " in text or " has mains hum " in text
 
 
 def _tell_missing(name: str, reason: str) -> str:
@@ -391,14 +406,15 @@ def _tell_usual(statistic: Statistic) -> str:
 
 
 def tell_hour(quality: DerivationQuality, hour: int) -> tuple[str, str]:
-    """A sign and words for one derivation in one hour: what is wrong, or that nothing is."""
+    """A sign and words for one derivation in one hour: '!' what is wrong, '~' what was mended, '✓' nothing."""
     found = next((one for one in quality.hours if one.hour == hour), None)
     if found is None:
         return "", ""
     if not found.worst:
         return "✓", "good"
-    share = found.shares.get(found.worst)
-    return "!", f"{found.worst} {100 * share:.0f} %" if share else found.worst
+    if found.worst not in found.shares:
+        return "~", found.worst
+    return "!", f"{found.worst} {100 * found.shares[found.worst]:.0f} %"
 
 
 def tabulate_quality(report: MorningReport) -> tuple[Sequence[str], list[tuple[str, list[tuple[str, str]]]]]:

@@ -28,11 +28,12 @@ from somnolens.report.morning import (
 )
 from somnolens.report.night_charts import draw_place
 from somnolens.report.palette import PAGE_LIGHT, STAGE_COLOURS
+from somnolens.report.statistics import Statistic
 
 CHART_PX: Final = 760
 MARGIN_MM: Final = 14.0
 PICTURE_MM: Final = 92.0
-MOST_ROWS: Final = 40
+MOST_ROWS: Final = 24
 """Of the table of epochs without a picture, and of stretches that differ; the files beside it have all."""
 
 FONT: Final = "DejaVu"
@@ -89,6 +90,7 @@ class Paper(FPDF):
         """Write a table whose headings come again on each page."""
         self.use(8)
         self.set_draw_color(*rgb("band"))
+        self.set_fill_color(*rgb("paper"))  # a table fills its cells with whatever was chosen last
         style = FontFace(emphasis="BOLD", color=rgb("quiet"))
         aligns = tuple("RIGHT" if place in right else "LEFT" for place in range(len(headings)))
         layout = TableBordersLayout.HORIZONTAL_LINES
@@ -134,7 +136,7 @@ def _write_top(paper: Paper, report: MorningReport) -> None:
     paper.say("Morning report", 9, "quiet", gap_mm=0)
     paper.start_section("The night")
     paper.say(report.name, 17, bold=True, gap_mm=0)
-    paper.say(f"{report.tell_span()}. Staged by {' and '.join(report.scorers)}.", 9, "quiet", gap_mm=2)
+    paper.say(f"{report.tell_span()}. {report.tell_scorers()}", 9, "quiet", gap_mm=2)
     paper.use(9, bold=True)
     paper.set_draw_color(*rgb("ink"))
     warning = " ".join(tell_warning(report))
@@ -212,7 +214,7 @@ def _write_statistics(paper: Paper, report: MorningReport) -> None:
     rows = [
         (
             f"{one.name}, {one.definition}",
-            *(one.tell(number) for number in range(len(one.values))),
+            *(_tell_value(one, number) for number in range(len(one.values))),
             one.usual.tell(one.unit) if one.usual else "-",
             one.place or "-",
         )
@@ -226,6 +228,11 @@ def _write_statistics(paper: Paper, report: MorningReport) -> None:
         paper.say(f"Usual values: {'; '.join(report.sources)}.", 7.5, "quiet")
 
 
+def _tell_value(statistic: Statistic, number: int) -> str:
+    minutes = f"  ({statistic.minutes[number]:g} min)" if statistic.minutes else ""
+    return f"{statistic.tell(number)}{minutes}"
+
+
 def _draw_places(paper: Paper, report: MorningReport) -> None:
     """The scales of all compared statistics, side by side."""
     drawn = [(one.name, drawing) for one in report.statistics if (drawing := draw_place(one, 150)) is not None]
@@ -237,7 +244,7 @@ def _draw_places(paper: Paper, report: MorningReport) -> None:
         for place, (name, drawing) in enumerate(drawn[first : first + 4]):
             left = MARGIN_MM + place * width
             paper.use(7, "quiet")
-            paper.text(left, top + 2.5, f"{name}, 0 to 100 %" if "%" in name else name)
+            paper.text(left, top + 2.5, name)
             paint(paper, drawing, left, top + 4, (width - 5) / drawing.width)
         paper.set_xy(MARGIN_MM, top + 10.5)
 
@@ -263,7 +270,7 @@ def _write_reviews(paper: Paper, report: MorningReport) -> None:
     for sight in (one for one in report.sights if one.picture):
         _write_sight(paper, sight, report)
     others = [one for one in report.sights if not one.picture]
-    rows = [(one.time, f"{one.review.epoch}", one.stage, one.review.reason) for one in others[:MOST_ROWS]]
+    rows = [(one.time, f"{one.review.epoch}", one.stage, one.reason) for one in others[:MOST_ROWS]]
     if rows:
         paper.tabulate(("Time", "Epoch", "Stage", "Why"), rows, (20, 16, 16, 130))
     if len(others) > MOST_ROWS:
@@ -282,7 +289,7 @@ def _write_sight(paper: Paper, sight: Sight, report: MorningReport) -> None:
     said = [
         (f"{sight.stage}  {sight.time}", 10, "ink", True),
         (f"epoch {sight.review.epoch}, priority {sight.review.priority:.2f}", 7.5, "quiet", False),
-        (f"{sight.review.reason}.{corrected}", 8, "ink", False),
+        (f"{sight.reason}{corrected}", 8, "ink", False),
         (f"Model: {sight.chances}", 7.5, "quiet", False),
         *((f"• {text}", 7, "ink", False) for text in sight.evidence),
     ]

@@ -168,8 +168,8 @@ def _draw_legend(spectrogram: Spectrogram, scale: TimeScale, y: float) -> list[S
     ramp = encode_shades(np.linspace(0, 1, 64)[None])
     return [
         Letters(scale.left, y + 8, f"{spectrogram.derivation}, Hz", "quiet", 10.5),
-        Letters(scale.right - 152, y + 8, low, "quiet", 10.5, "end"),
-        Raster(scale.right - 146, y, 80, 9, ramp),
+        Letters(scale.right - 174, y + 8, low, "quiet", 10.5, "end"),
+        Raster(scale.right - 168, y, 80, 9, ramp),
         Letters(scale.right, y + 8, f"{high} dB µV²/Hz", "quiet", 10.5, "end"),
     ]
 
@@ -195,8 +195,8 @@ def draw_place(statistic: Statistic, width: float = 104.0) -> Drawing | None:
 
 
 def _span(statistic: Statistic) -> tuple[float, float]:
-    """All percents share one scale; minutes reach a little beyond whatever is larger."""
-    if statistic.unit == "%":
+    """From 0 to a little beyond whatever is largest; a share that can be everything to 100 %."""
+    if statistic.unit == "%" and not statistic.minutes:
         return 0.0, 100.0
     assert statistic.usual is not None
     ends = [end for end in (statistic.usual.low, statistic.usual.high, statistic.values[0]) if not np.isnan(end)]

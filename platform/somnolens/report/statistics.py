@@ -141,8 +141,7 @@ class Statistic:
         value = self.values[number]
         if np.isnan(value):
             return "-"
-        minutes = f" ({self.minutes[number]:g} min)" if self.minutes else ""
-        return f"{value:.1f} {self.unit}{minutes}"
+        return f"{value:.1f} {self.unit}"
 
 
 @dataclass(frozen=True)
