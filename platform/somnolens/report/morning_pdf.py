@@ -94,7 +94,7 @@ class Paper(FPDF):
         style = FontFace(emphasis="BOLD", color=rgb("quiet"))
         aligns = tuple("RIGHT" if place in right else "LEFT" for place in range(len(headings)))
         layout = TableBordersLayout.HORIZONTAL_LINES
-        options = {"borders_layout": layout, "headings_style": style, "line_height": 4.2, "padding": 0.6}
+        options = {"borders_layout": layout, "headings_style": style, "line_height": 4.2, "padding": (0.6, 1.6, 0.6, 0)}
         with self.table(col_widths=tuple(widths), text_align=aligns, **options) as table:
             for cells in (headings, *rows):
                 row = table.row()
@@ -209,7 +209,7 @@ def _paint_letters(paper: Paper, letters: Letters, x: float, y: float, scale: fl
 
 
 def _write_statistics(paper: Paper, report: MorningReport) -> None:
-    paper.head("Sleep statistics", 60)
+    paper.head("Sleep statistics", 90)
     headings = ("Statistic", *report.scorers, f"Usual, {report.group}", "Where it lies")
     rows = [
         (
@@ -236,12 +236,12 @@ def _tell_value(statistic: Statistic, number: int) -> str:
 def _draw_places(paper: Paper, report: MorningReport) -> None:
     """The scales of all compared statistics, side by side."""
     drawn = [(one.name, drawing) for one in report.statistics if (drawing := draw_place(one, 150)) is not None]
-    for first in range(0, len(drawn), 4):
-        top, width = paper.get_y(), paper.epw / 4
+    for first in range(0, len(drawn), 5):
+        top, width = paper.get_y(), paper.epw / 5
         if paper.will_page_break(12):
             paper.add_page()
             top = paper.get_y()
-        for place, (name, drawing) in enumerate(drawn[first : first + 4]):
+        for place, (name, drawing) in enumerate(drawn[first : first + 5]):
             left = MARGIN_MM + place * width
             paper.use(7, "quiet")
             paper.text(left, top + 2.5, name)
