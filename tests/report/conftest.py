@@ -31,10 +31,11 @@ def reader() -> NightReader:
 
 @pytest.fixture(scope="session")
 def seen() -> Seen:
-    """A night of 24 epochs without a chin EMG, its C4 flat for two minutes."""
+    """A night of 24 epochs without a chin EMG, its C4 flat for three minutes."""
     recording, _ = simulate_night(draw_subject(3), hours=0.2, seed=3)
     recording = replace(recording, name="night <7>", signals=recording.signals[:-1])
-    recording["C4-M1"].samples_uv[: round(120 * recording["C4-M1"].sampling_rate_hz)] = 0.0
+    central = recording.signals[1]
+    central.samples_uv[: round(180 * central.sampling_rate_hz)] = 0.0
     montage = find_montage(recording)
     return Seen(recording, montage, prepare_epochs(recording, montage))
 

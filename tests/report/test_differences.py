@@ -44,7 +44,7 @@ def test_the_command_tells_agreement_and_epochs_in_any_format(write, tmp_path):
         write(one, path)
     result = CliRunner().invoke(app, ["compare", *map(str, paths)], catch_exceptions=False)
     assert result.exit_code == 0
-    assert "kappa 0.429 · accuracy 57.1 %" in result.output
+    assert "kappa 0.488 · accuracy 57.1 %" in result.output
     assert "3 to 4" in result.output
     assert "0:01:30" in result.output
 
