@@ -244,6 +244,12 @@ class ScoreSettings(Section):
     sequence_step: bool = Field(True, description="weigh each epoch with its neighbours over the whole night")
 
 
+class ReportSettings(Section):
+    """The morning report."""
+
+    n_pictures: int = Field(12, ge=0, le=200, description="epochs to look at that are shown with their pictures")
+
+
 class ServeSettings(Section):
     """The scoring service."""
 
@@ -284,6 +290,7 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     search: SearchSettings = SearchSettings()
     score: ScoreSettings = ScoreSettings()
+    report: ReportSettings = ReportSettings()
     serve: ServeSettings = ServeSettings()
     tracking: TrackingSettings = TrackingSettings()
 

@@ -199,7 +199,7 @@ def _ask_yasa(samples_uv: np.ndarray, rate_hz: float, detect: Callable[[Any], An
         return []
     import yasa  # takes seconds to import
 
-    with _hush():
+    with _hush(), np.errstate(divide="ignore", invalid="ignore"):  # a flat stretch has no power to divide by
         found = detect(yasa)
     return [] if found is None else list(found.summary().itertuples(index=False))
 
