@@ -56,6 +56,14 @@ class DatasetError(SomnolensError):
     """The dataset folder is missing, incomplete, or leaks between splits."""
 
 
+class LeakError(DatasetError):
+    """What a system is judged on was there when it learnt."""
+
+
+class EvaluationError(SomnolensError):
+    """Results cannot be compared, or not be measured."""
+
+
 class StorageError(SomnolensError):
     """A file or folder, here or in an object store, cannot be reached."""
 

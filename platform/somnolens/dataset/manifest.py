@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from somnolens.aasm import STAGES
+from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.config import RenderSettings, Settings, resolve_settings
 from somnolens.dataset.overview import write_overview
 from somnolens.dataset.rows import ShardReport, decode_signals, locate_shard, name_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.dataset.statistics import count_nights
+from somnolens.epochs import QUALITY
 from somnolens.errors import DatasetError
+from somnolens.hypnogram import Hypnogram
 from somnolens.provenance import describe_code, fingerprint
 from somnolens.render.pictures import render_signals
 from somnolens.render.png import decode_png, encode_png
@@ -88,6 +90,10 @@ class Dataset:
     def nights(self, split: str) -> list[str]:
         return [row["night"] for row in self.manifest["nights"] if row["split"] == split]
 
+    def subjects(self, split: str) -> list[str]:
+        """Subjects of a split, sorted."""
+        return sorted({row["subject"] for row in self.manifest["nights"] if row["split"] == split})
+
     def read_stages(self, night: str) -> np.ndarray:
         """Stage codes of a night, shape (n_epochs,), -1 where unscored."""
         return _encode(self._read(night, ["stage"])["stage"].to_pylist())
@@ -96,6 +102,34 @@ class Dataset:
         """Share of the scorers for each stage, shape (n_epochs, 5); not a number where nobody gave one."""
         nobody = [np.nan] * len(STAGES)
         return np.array([label or nobody for label in self._read(night, ["soft_label"])["soft_label"].to_pylist()])
+
+    def read_truth(self, night: str) -> Hypnogram:
+        """The scoring of a night as a hypnogram, at its place in the recording."""
+        table = self._read(night, ["stage", "scorer", "onset_s"])
+        onset_s = table["onset_s"].to_numpy()
+        step_s = float(onset_s[1] - onset_s[0]) if len(onset_s) > 1 else float(EPOCH_S)
+        stages = tuple(table["stage"].to_pylist())
+        return Hypnogram(stages, table["scorer"][0].as_py() or "expert", float(onset_s[0]), step_s=step_s)
+
+    def read_scorers(self, night: str) -> tuple[Hypnogram, ...]:
+        """Hypnogram of each scorer of a night, on its epochs; empty where the shard holds none by name."""
+        truth, table = self.read_truth(night), self._read(night, ["scorers", "scorer_stages"])
+        stages = zip(*table["scorer_stages"].to_pylist(), strict=True)
+        names = table["scorers"][0].as_py()
+        return tuple(replace(truth, stages=own, scorer=name) for name, own in zip(names, stages, strict=True))
+
+    def read_quality(self, night: str) -> np.ndarray:
+        """Codes of `epochs.QUALITY`, uint8, shape (n_epochs, n_derivations)."""
+        words = self._read(night, ["quality"])["quality"].to_pylist()
+        return np.array([[QUALITY.index(word) for word in row] for row in words], dtype=np.uint8)
+
+    def name_cohort(self, night: str) -> str:
+        """The cohort that a night is of."""
+        return self._read(night, ["cohort"])["cohort"][0].as_py()
+
+    def name_subject(self, night: str) -> str:
+        """The subject whose night it is."""
+        return next(row["subject"] for row in self.manifest["nights"] if row["night"] == night)
 
     def read_pictures(self, night: str) -> np.ndarray:
         """Pictures of a night, uint8 palette indices, shape (n_epochs, height_px, width_px)."""

@@ -187,6 +187,27 @@ def pair_codes(truth: Hypnogram | np.ndarray, prediction: Hypnogram | np.ndarray
     return true_codes, _lay_over(_codes(prediction), _offset_epochs(truth, prediction), len(true_codes))
 
 
+def pair_probabilities(truth: Hypnogram, prediction: Hypnogram) -> np.ndarray | None:
+    """Probabilities of the prediction on the epochs of the truth, shape (n_epochs, 5); None where it gives none.
+
+    A row of zeros stands where no stage was named: sure of nothing, right never, and in the denominator.
+
+    Examples
+    --------
+    >>> said = Hypnogram(("W", "N1"), probabilities=np.array([[0.9, 0.1, 0, 0, 0], [0.3, 0.7, 0, 0, 0]]))
+    >>> pair_probabilities(Hypnogram(("N1", "N2"), start_s=30), said).max(axis=1).tolist()
+    [0.7, 0.0]
+    """
+    if prediction.probabilities is None:
+        return None
+    named = np.flatnonzero(prediction.codes() >= 0)
+    places = named + _offset_epochs(truth, prediction)
+    inside = (places >= 0) & (places < len(truth))
+    laid = np.zeros((len(truth), N_STAGES))
+    laid[places[inside]] = np.asarray(prediction.probabilities)[named[inside]]
+    return laid
+
+
 def pool(agreements: Iterable[Agreement]) -> Agreement:
     """Agreement over all epochs of several nights: every epoch weighs the same.
 

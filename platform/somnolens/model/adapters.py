@@ -47,6 +47,8 @@ class AdapterCard:
         Figures on the validation split, and on the test split once evaluated.
     sequence : dict
         Transition matrix and weight of the night-level step; empty where there is none.
+    calibration : dict
+        Temperatures of its probabilities and what they were fitted on; empty where there are none.
     code : dict
         Version and revision.
     """
@@ -58,6 +60,7 @@ class AdapterCard:
     dataset: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
     sequence: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=describe_code)
 
     @property

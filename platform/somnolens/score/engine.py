@@ -1,7 +1,7 @@
 """Pictures to stage probabilities, with one adapter, in batches."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from somnolens.aasm import STAGES
 from somnolens.model.adapters import AdapterCard, check_render_hash, load_adapter, read_card
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
+from somnolens.score.calibration import Calibration, scale
 from somnolens.score.sequence import SequenceStep
 
 
@@ -25,15 +26,34 @@ class NightReader:
         How pictures must be drawn for this adapter.
     sequence : SequenceStep or None
         The night-level step, None where the adapter has none.
+    calibration : Calibration
+        Temperatures of what is told; of 1 where the adapter has none.
     """
 
     card: AdapterCard
     style: Style
     sequence: SequenceStep | None
+    calibration: Calibration = field(default=Calibration(), kw_only=True)
 
     def read_night(self, probabilities: np.ndarray) -> np.ndarray:
-        """The night-level step over consecutive epochs, shape (n, 5); unchanged where the adapter has none."""
-        return self.sequence.apply(probabilities) if self.sequence else probabilities
+        """What is told of consecutive epochs: the night-level step where there is one, then its temperature.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n_epochs, 5)
+            Of each picture by itself, as the model said them.
+
+        Returns
+        -------
+        ndarray, shape (n_epochs, 5)
+        """
+        if self.sequence is None:
+            return self.calibrate_pictures(probabilities)
+        return scale(self.sequence.apply(probabilities), self.calibration.night)
+
+    def calibrate_pictures(self, probabilities: np.ndarray) -> np.ndarray:
+        """What is told of each picture by itself, shape (n_epochs, 5), from what the model said."""
+        return scale(probabilities, self.calibration.picture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +71,7 @@ class Engine(NightReader):
     def score_pictures(
         self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
     ) -> np.ndarray:
-        """Probabilities of the five stages for each picture by itself.
+        """Probabilities of the five stages for each picture by itself, as the model says them.
 
         Parameters
         ----------
@@ -91,7 +111,8 @@ def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
     BaseModelError
     """
     looker, card = load_adapter(adapter)
-    return Engine(card, card.style, _choose_sequence(card, sequence_step), looker)
+    sequence = _choose_sequence(card, sequence_step)
+    return Engine(card, card.style, sequence, looker, calibration=Calibration.from_dict(card.calibration))
 
 
 def load_reader(adapter: str | Path, sequence_step: bool = True) -> NightReader:
@@ -103,7 +124,8 @@ def load_reader(adapter: str | Path, sequence_step: bool = True) -> NightReader:
     """
     card = read_card(adapter)
     check_render_hash(card, card.style.hash, "This version of somnolens draws pictures whose style")
-    return NightReader(card, card.style, _choose_sequence(card, sequence_step))
+    sequence = _choose_sequence(card, sequence_step)
+    return NightReader(card, card.style, sequence, calibration=Calibration.from_dict(card.calibration))
 
 
 def _choose_sequence(card: AdapterCard, sequence_step: bool) -> SequenceStep | None:
