@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +12,11 @@ from somnolens.config import PrepareSettings
 from somnolens.dataset.manifest import Dataset
 from somnolens.epochs import Epochs
 from somnolens.errors import DatasetError
-from somnolens.evaluate.agreement import pair_codes
-from somnolens.hypnogram import Hypnogram
+from somnolens.evaluate.evaluation import KnownNight, read_known_nights
 from somnolens.prepare.cut import count_epochs
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import Montage
-from somnolens.read.night import Night, bring_night, read_drawn, read_stages
+from somnolens.read.night import Night, bring_night, read_drawn
 from somnolens.recording import Recording
 
 
@@ -72,21 +71,26 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class LabelledNight:
-    """A night of a dataset with its right answer, read from its files when it is needed.
+    """A night of a dataset with its right answer, and a way to its signals, read when they are needed.
 
     Parameters
     ----------
-    night, subject : str
-    codes : ndarray of int, shape (n_epochs,)
-        Index into `aasm.STAGES`, -1 where unscored.
+    known : KnownNight
     read : callable
-        Reads the signals.
+        Reads the recording.
     """
 
-    night: str
-    subject: str
-    codes: np.ndarray
+    known: KnownNight
     read: Callable[[], Shown]
+
+    @property
+    def night(self) -> str:
+        return self.known.night
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Stages, shape (n_epochs,): index into `aasm.STAGES`, -1 where unscored."""
+        return self.known.truth.codes()
 
 
 class System(Protocol):
@@ -109,19 +113,19 @@ class System(Protocol):
 
 
 def read_labelled(nights: Sequence[Night], dataset: Dataset, split: str) -> list[LabelledNight]:
-    """The scored nights of a split, with their recordings.
+    """The nights of a split with their recordings.
 
     Parameters
     ----------
     nights : sequence of Night
         What the cohort's folder holds.
     dataset : Dataset
-        Says which of them are in the split.
+        Says which of them are in the split, and what their scorers wrote.
 
     Raises
     ------
     DatasetError
-        Where a night of the split is not among them, or is scored in other epochs than of 30 s.
+        Where a recording is not among the nights, or is scored in other epochs than of 30 s.
     """
     by_name = {night.night: night for night in nights}
     missing = [name for name in dataset.nights(split) if name not in by_name]
@@ -130,32 +134,16 @@ def read_labelled(nights: Sequence[Night], dataset: Dataset, split: str) -> list
             f"{dataset.folder} has the nights {', '.join(missing)} for {split}, whose recordings are not there. "
             f"There are {', '.join(sorted(by_name))}. Name the folder that the dataset was built from."
         )
-    return [label_night(by_name[name]) for name in dataset.nights(split)]
+    return [_label(by_name[known.night], known) for known in read_known_nights(dataset, split)]
 
 
-def label_night(night: Night) -> LabelledNight:
-    """A night with its stages, on the epochs that systems will stage.
-
-    Raises
-    ------
-    DatasetError
-    """
-    with bring_night(night) as here:
-        recording, montage = read_drawn(here.recording_path, here.channels, here.leads)
-        hypnogram, _ = read_stages(here, recording)
-    if hypnogram is None or hypnogram.step_s != EPOCH_S:
-        step = "by nobody" if hypnogram is None else f"every {hypnogram.step_s:g} s"
+def _label(night: Night, known: KnownNight) -> LabelledNight:
+    if known.truth.step_s != EPOCH_S:
         raise DatasetError(
-            f"{night.night} is scored {step}. Systems are compared on epochs of {EPOCH_S} s; leave the night out."
+            f"{known.night} is scored every {known.truth.step_s:g} s. Systems are compared on epochs of {EPOCH_S} s; "
+            "leave the night out."
         )
-    shown = Shown(recording, montage, hypnogram.start_s)
-    return LabelledNight(night.night, night.subject, lay_stages(shown, hypnogram), partial(_read, night, shown.start_s))
-
-
-def lay_stages(shown: Shown, hypnogram: Hypnogram) -> np.ndarray:
-    """Stage codes on the epochs of a recording, shape (n_epochs,); -1 where nobody scored."""
-    grid = Hypnogram(("UNSCORED",) * shown.n_epochs, scorer="nobody", start_s=shown.begin_s)
-    return pair_codes(grid, hypnogram)[1]
+    return LabelledNight(known, partial(_read, night, known.truth.start_s))
 
 
 def _read(night: Night, start_s: float) -> Shown:

@@ -10,7 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from somnolens.aasm import STAGES
 from somnolens.config import Settings
 from somnolens.evaluate.peers.tuning import fill_stages, gather, measure_kappa, take_best
 from somnolens.evaluate.systems import LabelledNight, Shown
@@ -168,7 +167,8 @@ class VisionHead:
         return np.stack([hide_derivations(one, which, self.style) if which.any() else one for one, which in pairs])
 
     def _vision_parameters(self) -> Iterator[torch.nn.Parameter]:
-        return self.looker.family.vision.parameters()
+        family = self.looker.family
+        return family.model.get_submodule(family.vision_path).parameters()
 
 
 def draw(shown: Shown, style: Style) -> np.ndarray:
