@@ -44,6 +44,30 @@ def stack_axes(
     return figure, axes
 
 
+def grid_axes(
+    n_rows: int,
+    n_columns: int,
+    height_in: float,
+    top_in: float,
+    bottom_in: float,
+    gap_in: tuple[float, float],
+    left_in: float = LEFT_IN,
+    right_in: float = RIGHT_IN,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of fixed width with equal axes in rows and columns, row by row; `gap_in` is upright, then across."""
+    total_in = top_in + n_rows * height_in + (n_rows - 1) * gap_in[0] + bottom_in
+    width_in = (WIDTH_IN - left_in - right_in - (n_columns - 1) * gap_in[1]) / n_columns
+    figure = Figure(figsize=(WIDTH_IN, total_in), dpi=DPI)
+    axes = []
+    for row in range(n_rows):
+        y_in = total_in - top_in - (row + 1) * height_in - row * gap_in[0]
+        for column in range(n_columns):
+            x_in = left_in + column * (width_in + gap_in[1])
+            box = (x_in / WIDTH_IN, y_in / total_in, width_in / WIDTH_IN, height_in / total_in)
+            axes.append(_clean(figure.add_axes(box)))
+    return figure, axes
+
+
 def write_headline(figure: Figure, title: str, caption: str, left_in: float = LEFT_IN) -> None:
     """Title at the left, bold; caption at the right, quiet."""
     room_in = WIDTH_IN - left_in - 2 * RIGHT_IN - CAPTION_CHARACTER_IN * len(caption)
