@@ -19,7 +19,7 @@ from somnolens.evaluate.peers.yasa import score_with_yasa
 from somnolens.hypnogram import Hypnogram
 from somnolens.jobs.build_dataset import build, describe
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.jobs.evaluate_adapter import evaluate
+from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.jobs.simulate_nights import simulate
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
@@ -27,7 +27,7 @@ from somnolens.read.scoring import read_hypnogram
 from somnolens.report.canvas import write_figure
 from somnolens.report.exports import read_json, write_csv
 from somnolens.report.plots import draw_night
-from somnolens.report.terminal import Step, format_agreement, format_steps, summarise_agreement
+from somnolens.report.terminal import Step, format_steps, summarise_agreement
 from somnolens.serve.running import start_service, stop_service
 from somnolens.storage import write_bytes, write_json
 
@@ -94,16 +94,16 @@ def _learn(diary: Diary, run: Path, dataset: Dataset, nights: Path, settings: Se
     )
     console.print(format_trials(found))
     out = make_run_folder(run, "evaluation")
-    evaluation = diary.do(
+    summary = diary.do(
         "Evaluate on held-out subjects",
         len(test),
         out,
         lambda: evaluate(folder / "adapter", dataset.folder, out, console),
     )
-    console.print(format_agreement(evaluation.pooled, "Agreement on the held-out subjects"))
+    show(summary, console, "Agreement on the held-out subjects")
     yasa = diary.do("Stage the same nights with YASA", len(test), out, lambda: _stage_peer(test, nights, console))
     console.print(f"YASA: {summarise_agreement(yasa)}")
-    return evaluation.pooled, yasa
+    return summary.evaluation.pooled, yasa
 
 
 def _stage_peer(names: list[str], nights: Path, console: Console) -> Agreement:

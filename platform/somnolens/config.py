@@ -164,6 +164,7 @@ class TrainSettings(Section):
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
+    leave_out: str = Field("", description="a cohort of the dataset to keep away from, and to be tested on")
     redraw: bool = Field(
         False, description="draw the dataset's kept signals in this run's render settings, in place of its pictures"
     )

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.config import RenderSettings, Settings, resolve_settings
 from somnolens.dataset.overview import write_overview
+from somnolens.dataset.parting import keep_one, leave_out
 from somnolens.dataset.rows import ShardReport, decode_signals, locate_shard, name_shard
 from somnolens.dataset.splits import SPLITS, check_splits
-from somnolens.dataset.statistics import count_nights
+from somnolens.dataset.statistics import NightCounts, count_nights
 from somnolens.epochs import QUALITY
 from somnolens.errors import DatasetError
 from somnolens.hypnogram import Hypnogram
@@ -81,6 +82,17 @@ class Dataset:
                 "or take its pictures as they are."
             )
         return replace(self, drawn_anew=render)
+
+    def leave_out(self, cohort: str) -> "Dataset":
+        """All cohorts but one to learn from, and that one as the test split; see `parting.leave_out`."""
+        return replace(self, manifest=leave_out(self.manifest, self._count(), cohort))
+
+    def keep_one(self, cohort: str) -> "Dataset":
+        """One cohort alone, every night in the split it has."""
+        return replace(self, manifest=keep_one(self.manifest, self._count(), cohort))
+
+    def _count(self) -> list[NightCounts]:
+        return count_nights(locate_shard(self.folder, split, night) for night, split in self._splits.items())
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -155,7 +167,8 @@ class Dataset:
 
     @cached_property
     def _splits(self) -> dict[str, str]:
-        return {row["night"]: row["split"] for row in self.manifest["nights"]}
+        """The split in whose folder each night lies; a part of a dataset may use it for another."""
+        return {row["night"]: row.get("lies_in", row["split"]) for row in self.manifest["nights"]}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -183,8 +196,10 @@ def open_dataset(folder: Path) -> Dataset:
 
 
 def open_training_dataset(folder: Path, settings: Settings) -> Dataset:
-    """Open a dataset folder as a training run sees it: drawn anew where `train.redraw` says so."""
+    """Open a dataset folder as a training run sees it: without `train.leave_out`, drawn anew for `train.redraw`."""
     dataset = open_dataset(folder)
+    if settings.train.leave_out:
+        dataset = dataset.leave_out(settings.train.leave_out)
     return dataset.draw_anew(settings.render) if settings.train.redraw else dataset
 
 

@@ -98,11 +98,14 @@ def _identify(dataset: Dataset) -> str:
 
 
 def _check_card(dataset: Dataset, split: str, card: AdapterCard) -> None:
-    """Against the subjects that the adapter's card names, where a name means the same person."""
+    """Against the subjects that the adapter's card names, where a name means the same person.
+
+    Of the very dataset that it learnt from the splits tell, and they know the cohort of each subject.
+    """
     learnt = card.dataset.get("subjects", {})
     same = card.dataset.get("fingerprint") == _identify(dataset)
     shared = {*card.dataset.get("cohorts", ())} & {*dataset.manifest["cohorts"]} - {*LOCAL_COHORTS}
-    if not (same or shared) or split in LEARNT:
+    if same or not shared or split in LEARNT:
         return
     both = sorted({*dataset.subjects(split)} & {name for one in LEARNT for name in learnt.get(one, ())})
     if both:
@@ -120,11 +123,11 @@ def _check_names(dataset: Dataset, split: str, other: Dataset, splits: Iterable[
     if not names_tell:
         return
     for what, key in (("Subject", "subject"), ("Night", "night")):
-        mine = {row[key] for row in _rows(dataset, [split])}
-        both = sorted(mine & {row[key] for row in _rows(other, splits)})
+        mine = {(row.get("cohort", ""), row[key]) for row in _rows(dataset, [split])}
+        both = sorted(mine & {(row.get("cohort", ""), row[key]) for row in _rows(other, splits)})
         if both:
             raise LeakError(
-                f"{what} {both[0]} is in the {split} split of {dataset.folder} and among the "
+                f"{what} {both[0][1]} is in the {split} split of {dataset.folder} and among the "
                 f"{' and '.join(splits)} nights of {other.folder}{_count_more(both)}. Looked for {key}s of one split "
                 "only. Build the dataset again into a new folder, or leave those nights out."
             )

@@ -17,6 +17,7 @@ from somnolens.evaluate.calibration import (
     ReviewCurve,
     trace_risk,
 )
+from somnolens.evaluate.crossing import Cell, lay_out
 from somnolens.evaluate.intervals import Interval
 from somnolens.evaluate.scorers import ScorerComparison
 from somnolens.evaluate.slices import Slice
@@ -182,31 +183,24 @@ def draw_scorers(comparison: ScorerComparison, system: str = "somnolens") -> Fig
     return figure
 
 
-def draw_matrix(
-    rows: Sequence[str], columns: Sequence[str], intervals: Sequence[Sequence[Interval]], title: str, caption: str
-) -> Figure:
-    """Draw a table of values with their intervals, the higher the darker: who was measured where.
-
-    Parameters
-    ----------
-    rows, columns : sequence of str
-        Names; a row that was measured on a column of its own name is framed.
-    intervals : sequence of sequence of Interval
-        By row and column.
-    """
+def draw_matrix(cells: Sequence[Cell], title: str, measure: str = "kappa") -> Figure:
+    """Draw systems by datasets, the higher the darker; a red frame where a system was new to the dataset."""
+    rows, columns, intervals = lay_out(cells, measure)
     figure, (axes,) = stack_axes([0.55 * len(rows) + 0.1], 1.15, 0.25, 0, left_in=2.1, right_in=0.3)
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     axes.axis("off")
     values = np.array([[one.value for one in line] for line in intervals], dtype=float)
     low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
+    new = {(cell.row, cell.column) for cell in cells if cell.is_new}
     for row, line in enumerate(intervals):
         write(axes, -0.58, row, rows[row], 9.5, INK, ha="right")
         for column, one in enumerate(line):
             share = (one.value - low) / max(high - low, 0.05) if not np.isnan(one.value) else 0.0
-            _draw_matrix_cell(axes, row, column, one, share, framed=rows[row] == columns[column])
+            _draw_matrix_cell(axes, row, column, one, share, framed=(rows[row], columns[column]) in new)
     for column, name in enumerate(columns):
         write(axes, column, -0.68, name, 9.5, INK)
-    write_headline(figure, title, caption, left_in=0.3)
+    words = {"kappa": "Cohen's kappa"}.get(measure, measure.replace("_", " "))
+    write_headline(figure, title, f"{words}, 95 % intervals over subjects; framed: never learnt from", left_in=0.3)
     return figure
 
 
