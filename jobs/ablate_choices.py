@@ -2,8 +2,8 @@
 
     python jobs/ablate_choices.py NIGHTS OUT [--group modalities --group width ...] [--set section.key=value ...]
 
-Groups are modalities, amplitude, width, context and phase one; the night-level step is told apart in every row. All of it
-runs in this process, without Ray; it is as small as the folder of nights and `train.passes` are.
+Groups are modalities, amplitude, width, context and phase one; the night-level step is told apart in every row. All of
+it runs in this process, without Ray; it is as small as the folder of nights and `train.passes` are.
 """
 
 from pathlib import Path

@@ -106,7 +106,9 @@ def find_newest(parent: Path) -> Path:
     RunFolderError
         Where there is none.
     """
-    folders = sorted(path for path in parent.glob("*") if (path / RESULT).is_file() or (path / "metrics.json").is_file())
+    folders = sorted(
+        path for path in parent.glob("*") if (path / RESULT).is_file() or (path / "metrics.json").is_file()
+    )
     if not folders:
         raise RunFolderError(f"There is no finished run below {parent}. Make one with `make evaluate`, or name one.")
     return folders[-1]

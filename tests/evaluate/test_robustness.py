@@ -5,7 +5,14 @@ import pytest
 
 from somnolens.evaluate.comparison import Contestant
 from somnolens.evaluate.corruptions import list_corruptions
-from somnolens.evaluate.robustness import CHANNEL_LOSS, CLEAN, find_spoilt, measure_loss, measure_robustness, plan_trials
+from somnolens.evaluate.robustness import (
+    CHANNEL_LOSS,
+    CLEAN,
+    find_spoilt,
+    measure_loss,
+    measure_robustness,
+    plan_trials,
+)
 from tests.evaluate.test_comparison import Oracle
 from tests.evaluate.toy_nights import make_night
 

@@ -135,7 +135,12 @@ def add_movements(recording: Recording, per_hour: float, rng: np.random.Generato
     """Bursts of movement, so many an hour, in all channels at once: swings of the electrode and muscle."""
     n = rng.poisson(per_hour * recording.duration_s / 3600)
     bursts = list(
-        zip(rng.uniform(0, recording.duration_s, n), rng.uniform(*MOVEMENT_S, n), rng.uniform(*MOVEMENT_UV, n), strict=True)
+        zip(
+            rng.uniform(0, recording.duration_s, n),
+            rng.uniform(*MOVEMENT_S, n),
+            rng.uniform(*MOVEMENT_UV, n),
+            strict=True,
+        )
     )
 
     def move(signal: Signal) -> np.ndarray:

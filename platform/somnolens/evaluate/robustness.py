@@ -80,7 +80,9 @@ class Trial:
     spoil: Callable[[str, Shown], Iterator[Shown]]
 
 
-def plan_trials(corruptions: Sequence[Corruption], lost_shares: Sequence[float] = LOST_SHARES, seed: int = 7) -> list[Trial]:
+def plan_trials(
+    corruptions: Sequence[Corruption], lost_shares: Sequence[float] = LOST_SHARES, seed: int = 7
+) -> list[Trial]:
     """The clean recording, the lost channel, and each corruption at each of its severities."""
     trials = [Trial(CLEAN, 0.0, "", lambda name, shown: iter([shown]))]
     trials += [Trial(CHANNEL_LOSS, share, "of the night", _lose_each(share)) for share in lost_shares]
@@ -123,9 +125,7 @@ def measure_robustness(
 
 def find_spoilt(results: Sequence[Spoilt], system: str, corruption: str, severity: float = 0.0) -> Spoilt:
     """The one result of a system under a corruption of a severity."""
-    return next(
-        one for one in results if (one.system, one.corruption, one.severity) == (system, corruption, severity)
-    )
+    return next(one for one in results if (one.system, one.corruption, one.severity) == (system, corruption, severity))
 
 
 def measure_loss(clean: Spoilt, spoilt: Spoilt) -> Interval:

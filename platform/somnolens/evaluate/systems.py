@@ -19,6 +19,8 @@ from somnolens.read.montage import Montage
 from somnolens.read.night import Night, bring_night, read_drawn
 from somnolens.recording import Recording
 
+_USUAL = PrepareSettings()
+
 
 @dataclass(frozen=True, eq=False)
 class Shown:
@@ -49,7 +51,7 @@ class Shown:
     def n_epochs(self) -> int:
         return count_epochs(self.recording.duration_s, self.begin_s)
 
-    def prepare(self, settings: PrepareSettings = PrepareSettings()) -> Epochs:
+    def prepare(self, settings: PrepareSettings = _USUAL) -> Epochs:
         """Filtered, resampled and cut, once for all systems that ask with the same settings."""
         return self.keep(
             ("epochs", settings),

@@ -68,23 +68,6 @@ def grid_axes(
     return figure, axes
 
 
-def grid_axes(
-    n_axes: int, n_columns: int, height_in: float, top_in: float, bottom_in: float, gap_in: float, left_in: float = 0.45
-) -> tuple[Figure, list[Axes]]:
-    """A figure of fixed width with axes of one size in rows, from the left and from the top, in inches."""
-    n_rows = -(-n_axes // n_columns)
-    total_in = top_in + n_rows * height_in + (n_rows - 1) * gap_in + bottom_in
-    step_in = (WIDTH_IN - left_in - RIGHT_IN + 0.4) / n_columns
-    figure = Figure(figsize=(WIDTH_IN, total_in), dpi=DPI)
-    axes = []
-    for place in range(n_axes):
-        row, column = divmod(place, n_columns)
-        y_in = total_in - top_in - (row + 1) * height_in - row * gap_in
-        box = ((left_in + column * step_in) / WIDTH_IN, y_in / total_in)
-        axes.append(_clean(figure.add_axes((*box, (step_in - 0.4) / WIDTH_IN, height_in / total_in))))
-    return figure, axes
-
-
 def write_headline(figure: Figure, title: str, caption: str, left_in: float = LEFT_IN) -> None:
     """Title at the left, bold; caption at the right, quiet."""
     room_in = WIDTH_IN - left_in - 2 * RIGHT_IN - CAPTION_CHARACTER_IN * len(caption)

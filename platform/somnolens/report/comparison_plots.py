@@ -14,6 +14,9 @@ from somnolens.report.palette import EXPERT, FAINT, INK, QUIET, STAGE_COLOURS
 
 Row = Mapping[str, Any]
 
+N_COLUMNS: Final = 3
+"""Panels in a row."""
+
 OURS: Final = STAGE_COLOURS["N3"]
 OTHERS: Final = (
     (STAGE_COLOURS["R"], "s"),
@@ -101,9 +104,13 @@ def draw_robustness(rows: Sequence[Row], ours: str) -> Figure:
     """
     systems = sorted({row["system"] for row in rows}, key=lambda name: (name != ours, name))
     corruptions = [name for name in dict.fromkeys(row["corruption"] for row in rows) if name != CLEAN]
-    figure, panels = grid_axes(len(corruptions), 3, height_in=1.45, top_in=0.95, bottom_in=0.35, gap_in=0.75)
+    n_rows = -(-len(corruptions) // N_COLUMNS)
+    room = {"height_in": 1.45, "top_in": 1.05, "bottom_in": 0.35, "gap_in": (0.62, 0.4), "left_in": 0.5}
+    figure, panels = grid_axes(n_rows, N_COLUMNS, **room)
+    for spare in panels[len(corruptions) :]:
+        spare.remove()
     lowest = min(row["balanced_accuracy"]["value"] for row in rows)
-    for axes, corruption in zip(panels, corruptions, strict=True):
+    for axes, corruption in zip(panels, corruptions, strict=False):
         _draw_panel(axes, rows, corruption, systems)
         axes.set_ylim(max(0.0, lowest - 0.06), 1.0)
     _write_systems(figure, systems)

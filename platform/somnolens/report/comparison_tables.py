@@ -222,7 +222,10 @@ def format_losses(rows: Sequence[Row]) -> str:
 
 def format_ablation(rows: Sequence[Row]) -> str:
     """The ablation as Markdown."""
-    lines = ["| choice | kappa alone | kappa of the night | against the baseline | training |", "|---|---:|---:|---:|---:|"]
+    lines = [
+        "| choice | kappa alone | kappa of the night | against the baseline | training |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for row in rows:
         name = f"{row['group']}: {row['variant']}" if row["group"] else row["variant"]
         ahead = "" if row["ahead"] is None else format_signed(row["ahead"])

@@ -104,7 +104,7 @@ def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callab
 
 
 def choose_hidden(n_rows: int, share: float, rng: np.random.Generator, derivations: Sequence[str]) -> np.ndarray:
-    """Which derivations of which rows are hidden, by the rule of `hide_at_random`; bool, shape (n_rows, n_derivations)."""
+    """Derivations to hide by the rule of `hide_at_random`, bool, shape (n_rows, n_derivations)."""
     hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(derivations))) < 0.5)
     eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in derivations])
     blind = hidden[:, eeg].all(axis=1)

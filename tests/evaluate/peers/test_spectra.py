@@ -58,9 +58,7 @@ def test_a_flat_derivation_is_not_a_number_and_its_neighbours_fill_the_minutes_a
 def test_the_past_holds_this_epoch_and_those_before_it(epochs):
     louder = epochs.signals_uv.copy()
     louder[5] *= 4
-    past = column(
-        measure_features(Epochs("night", louder, NAMES, 100.0, epochs.quality, NAMES)), "F4-M1 total past 4"
-    )
+    past = column(measure_features(Epochs("night", louder, NAMES, 100.0, epochs.quality, NAMES)), "F4-M1 total past 4")
     assert past[5] > past[4] + 0.1
     assert past[9 - 1] > past[4] + 0.1
 
@@ -71,5 +69,6 @@ def test_hiding_a_derivation_takes_all_that_was_made_from_it(epochs):
     hidden[2, NAMES.index("E1-M2")] = True
     lost = np.isnan(features.hide(hidden)) & np.isfinite(features.values)
     names = {features.names[place] for place in np.flatnonzero(lost[2])}
-    assert names and all(name.startswith(("E1-M2", "eyes")) for name in names)
+    assert names
+    assert all(name.startswith(("E1-M2", "eyes")) for name in names)
     assert not lost[[0, 1, 3]].any()
