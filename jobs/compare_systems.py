@@ -28,7 +28,15 @@ from somnolens.evaluate.peers.convolution import Convolution
 from somnolens.evaluate.peers.looking import Glance, VisionHead, VisionLanguageModel, load_zero_shot
 from somnolens.evaluate.peers.majority import Majority
 from somnolens.evaluate.peers.yasa import Yasa
-from somnolens.evaluate.robustness import Spoilt, measure_robustness, plan_trials
+from somnolens.evaluate.robustness import (
+    STRETCH,
+    WHOLE,
+    Spoilt,
+    cut_night,
+    measure_robustness,
+    plan_losses,
+    plan_trials,
+)
 from somnolens.evaluate.systems import read_labelled
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import progress
@@ -47,6 +55,7 @@ from somnolens.report.comparison_tables import (
     write_between_markers,
     write_csv,
 )
+from somnolens.report.terminal import summarise_agreement
 from somnolens.score.engine import load_engine
 from somnolens.simulate.night import simulate_cohort
 from somnolens.storage import write_bytes, write_json
@@ -162,7 +171,13 @@ def compare(material: Material, out: Path, settings: Settings, console: Console)
     nights = Nights(*(read_labelled(found, dataset, split) for split in ("train", "validation", "test")))
     entries = list_entries(material, settings)
     with progress(console, "Fitting and staging", len(entries)) as advance:
-        standings = hold_contest(entries, nights, lambda name: advance(note=name))
+
+        def report(entered: list[Standing]) -> None:
+            advance(note=entered[0].name)
+            for one in entered:
+                console.print(f"{one.name}: {summarise_agreement(one.evaluation.pooled)}", soft_wrap=True)
+
+        standings = hold_contest(entries, nights, report)
     spoilt = spoil(standings, nights, settings, console) if settings.compare.robustness else []
     minutes = (time.perf_counter() - started) / 60
     return write_comparison(out, standings, spoilt, minutes, dataset, console)
@@ -195,9 +210,17 @@ def spoil(standings: list[Standing], nights: Nights, settings: Settings, console
     share_eyes([one.system for one in contestants])
     compare = settings.compare
     chosen = CORRUPTIONS if compare.corruptions is None else [list_corruptions()[name] for name in compare.corruptions]
-    trials = plan_trials(chosen, compare.lost_shares, compare.seed)
-    with progress(console, "Spoiling recordings", len(trials) * len(nights.test)) as advance:
-        return measure_robustness(contestants, nights.test, trials, lambda note: advance(note=note))
+    losses, trials = plan_losses(compare.lost_shares), plan_trials(chosen, compare.seed)
+    stretches = [cut_night(night, compare.spoilt_epochs) for night in nights.test]
+    with progress(console, "Spoiling recordings", (len(losses) + len(trials)) * len(nights.test)) as advance:
+
+        def report(note: str) -> None:
+            advance(note=note)
+
+        return [
+            *measure_robustness(contestants, nights.test, losses, WHOLE, report),
+            *measure_robustness(contestants, stretches, trials, STRETCH, report),
+        ]
 
 
 def share_eyes(systems: list[Any]) -> None:

@@ -281,7 +281,10 @@ class CompareSettings(Section):
         (0.35, 0.7), description="of each night, at its end, in which a channel is dead"
     )
     boosting_rounds: Count = Field(120, description="trees for each stage, at most")
-    convolution_passes: Count = Field(24, description="passes of the convolutional network, at most")
+    convolution_passes: Count = Field(10, description="passes of the convolutional network, at most")
+    spoilt_epochs: int = Field(
+        80, ge=0, description="epochs of each night, in a row, that are spoilt; 0 for all; lost channels: always all"
+    )
     seed: int = Field(7, ge=0)
 
 

@@ -51,6 +51,7 @@ def make_spoilt(system: str, corruption: str, severity: float, value: float) -> 
         "corruption": corruption,
         "severity": severity,
         "unit": "dB",
+        "part": "stretches",
         "balanced_accuracy": interval(value),
         "kappa": interval(value),
         "points_lost": interval(100 * (0.8 - value), 1),

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -132,11 +132,10 @@ class Memory:
     """The most resident memory of this process while it is watched, above what it held before, in megabytes."""
 
     most_mb: float = 0.0
-    _ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
 def hold_contest(
-    entries: Sequence[Entry], nights: Nights, report: Callable[[str], None] = lambda name: None
+    entries: Sequence[Entry], nights: Nights, report: Callable[[list[Standing]], None] = lambda standings: None
 ) -> list[Standing]:
     """Fit every system, and let it stage validation and test nights.
 
@@ -145,7 +144,7 @@ def hold_contest(
     entries : sequence of Entry
     nights : Nights
     report : callable
-        Hears the name of each system that is done.
+        Hears how each system stands, as soon as it is done.
 
     Returns
     -------
@@ -154,8 +153,9 @@ def hold_contest(
     """
     standings = []
     for entry in entries:
-        standings += enter(entry, nights)
-        report(entry.system.name)
+        entered = enter(entry, nights)
+        report(entered)
+        standings += entered
     return standings
 
 
@@ -213,18 +213,21 @@ def watch_memory() -> Iterator[Memory]:
     process, memory = psutil.Process(), Memory()
     before = process.memory_info().rss
 
+    ended = threading.Event()
+
     def look() -> None:
         while True:
             memory.most_mb = max(memory.most_mb, (process.memory_info().rss - before) / 1e6)
-            if memory._ended.wait(_POLL_S):
+            if ended.is_set():
                 return
+            ended.wait(_POLL_S)
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
     try:
         yield memory
     finally:
-        memory._ended.set()
+        ended.set()
         watcher.join()
 
 

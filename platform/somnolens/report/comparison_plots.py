@@ -127,7 +127,8 @@ def _draw_panel(axes: Axes, rows: Sequence[Row], corruption: str, systems: Seque
     spoilt = [row for row in rows if row["corruption"] == corruption]
     severities = list(dict.fromkeys(row["severity"] for row in spoilt))
     for place, system in reversed(list(enumerate(systems))):
-        chosen = [row for row in rows if row["system"] == system and row["corruption"] == CLEAN]
+        clean = [row for row in rows if row["corruption"] == CLEAN and row["part"] == spoilt[0]["part"]]
+        chosen = [row for row in clean if row["system"] == system]
         chosen += [row for row in spoilt if row["system"] == system]
         values = [row["balanced_accuracy"] for row in chosen]
         x = np.arange(len(values)) + 0.07 * (place - (len(systems) - 1) / 2)

@@ -71,13 +71,14 @@ def describe_robustness(results: Sequence[Spoilt]) -> list[Row]:
     """A row of plain values for each system under each corruption."""
     rows = []
     for one in results:
-        clean = find_spoilt(results, one.system, CLEAN)
+        clean = find_spoilt(results, one.system, CLEAN, part=one.part)
         rows.append(
             {
                 "system": one.system,
                 "corruption": one.corruption,
                 "severity": one.severity,
                 "unit": one.unit,
+                "part": one.part,
                 **{name: one.intervals[name].to_dict() for name in ("balanced_accuracy", "kappa")},
                 "points_lost": measure_loss(clean, one).to_dict(),
             }
