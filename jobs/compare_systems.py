@@ -23,6 +23,7 @@ from somnolens.errors import RunFolderError
 from somnolens.evaluate.comparison import STEP_SUFFIX, Entry, Nights, Standing, choose_contestants, hold_contest
 from somnolens.evaluate.corruptions import CORRUPTIONS, list_corruptions
 from somnolens.evaluate.in_process import build_here, train_here
+from somnolens.evaluate.leakage import check_leakage
 from somnolens.evaluate.peers.boosting import Boosting
 from somnolens.evaluate.peers.convolution import Convolution
 from somnolens.evaluate.peers.looking import Glance, VisionHead, VisionLanguageModel, load_zero_shot
@@ -56,7 +57,7 @@ from somnolens.report.comparison_tables import (
     write_csv,
 )
 from somnolens.report.terminal import summarise_agreement
-from somnolens.score.engine import load_engine
+from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_cohort
 from somnolens.storage import write_bytes, write_json
 from somnolens.train.features import may_cache
@@ -169,7 +170,9 @@ def compare(material: Material, out: Path, settings: Settings, console: Console)
     dataset = open_dataset(material.dataset)
     found = find_nights(material.nights, dataset.manifest["settings"]["dataset"]["cohort"], settings.read.channels)
     nights = Nights(*(read_labelled(found, dataset, split) for split in ("train", "validation", "test")))
-    entries = list_entries(material, settings)
+    engine = load_engine(material.adapter)
+    check_leakage(dataset, "test", engine.card)
+    entries = list_entries(engine, material.training_s, settings)
     with progress(console, "Fitting and staging", len(entries)) as advance:
 
         def report(entered: list[Standing]) -> None:
@@ -183,11 +186,10 @@ def compare(material: Material, out: Path, settings: Settings, console: Console)
     return write_comparison(out, standings, spoilt, minutes, dataset, console)
 
 
-def list_entries(material: Material, settings: Settings) -> list[Entry]:
+def list_entries(engine: Engine, training_s: float | None, settings: Settings) -> list[Entry]:
     """Our adapter first, then the peers that are asked for."""
-    engine = load_engine(material.adapter)
     read_night = engine.read_night if engine.sequence else None
-    ours = Entry(VisionLanguageModel(OURS, engine), read_night=read_night, training_s=material.training_s)
+    ours = Entry(VisionLanguageModel(OURS, engine), read_night=read_night, training_s=training_s)
     learnt, compare = engine.card.resolved, settings.compare
     peers: dict[str, Callable[[], Entry]] = {
         "majority": lambda: Entry(Majority(), with_step=False),

@@ -5,8 +5,8 @@ channel fails after a time), in a definition of ours, since the paper's "70 %" c
 dead for the last 70 % of each night, in every night, and each drawn channel is lost in turn, so that no lucky draw
 decides. The agreement of a night is pooled over the channels.
 
-All other corruptions are shown on a stretch of each night, the one whose stages are mixed most evenly, so that twenty of
-them can be afforded; the clean recording they are held against is the same stretch.
+All other corruptions are shown on a stretch of each night, the one whose stages are mixed most evenly, so that twenty
+of them can be afforded; the clean recording they are held against is the same stretch.
 """
 
 import zlib

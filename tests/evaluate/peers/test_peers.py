@@ -28,7 +28,12 @@ def measure_kappa(system, night) -> float:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Boosting(n_rounds=12), lambda: Convolution(passes=14, patience=14, batch_size=16)]
+    "make",
+    [
+        lambda: Boosting(n_rounds=4),
+        pytest.param(lambda: Convolution(passes=14, patience=14, batch_size=16), marks=pytest.mark.slow),
+    ],
+    ids=["boosting", "convolution"],
 )
 def test_a_peer_that_learns_tells_waves_apart(nights, make):
     system = make()
@@ -39,8 +44,17 @@ def test_a_peer_that_learns_tells_waves_apart(nights, make):
     assert system.chosen
 
 
+def test_the_network_keeps_its_best_pass_and_answers_for_every_epoch():
+    few = make_nights(n_training=1, n_test=1, n_epochs=8)
+    system = Convolution(passes=2, batch_size=8)
+    system.fit(few.training, few.validation)
+    assert 1 <= system.chosen["passes"] <= 2
+    assert measure_kappa(system, few.test[0]) <= 1
+    assert np.array_equal(system.stage(few.test[0].read()), system.stage(few.test[0].read()))
+
+
 def test_boosting_stages_a_night_with_a_derivation_lost(nights):
-    system = Boosting(n_rounds=8)
+    system = Boosting(n_rounds=2)
     system.fit(nights.training, nights.validation)
     shown = nights.test[0].read()
     fewer = shown.recording.signals[1:]
