@@ -278,6 +278,27 @@ class TrackingSettings(Section):
     )
 
 
+PEERS = ("majority", "zero-shot", "YASA", "boosting", "convolution", "vision head")
+"""Systems that an adapter is held against."""
+
+
+class CompareSettings(Section):
+    """An adapter against its peers."""
+
+    peers: tuple[Literal["majority", "zero-shot", "YASA", "boosting", "convolution", "vision head"], ...] = PEERS
+    robustness: bool = Field(True, description="stage corrupted recordings too")
+    corruptions: tuple[str, ...] | None = Field(None, description="by name; none but lost channels: []; all: null")
+    lost_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (0.35, 0.7), description="of each night, at its end, in which a channel is dead"
+    )
+    boosting_rounds: Count = Field(120, description="trees for each stage, at most")
+    convolution_passes: Count = Field(10, description="passes of the convolutional network, at most")
+    spoilt_epochs: int = Field(
+        80, ge=0, description="epochs of each night, in a row, that are spoilt; 0 for all; lost channels: always all"
+    )
+    seed: int = Field(7, ge=0)
+
+
 class Settings(Section):
     """All settings of a run."""
 
@@ -293,6 +314,7 @@ class Settings(Section):
     report: ReportSettings = ReportSettings()
     serve: ServeSettings = ServeSettings()
     tracking: TrackingSettings = TrackingSettings()
+    compare: CompareSettings = CompareSettings()
 
 
 def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

@@ -95,16 +95,21 @@ def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callab
     Each derivation of a chosen row is hidden with a probability of one half, but never the last EEG. A row
     is shown alike in every pass, so that its vision features can be cached.
     """
-    rng = np.random.default_rng([seed, n_rows])
-    hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(style.derivations))) < 0.5)
-    eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in style.derivations])
-    blind = hidden[:, eeg].all(axis=1)
-    hidden[blind, rng.choice(np.flatnonzero(eeg), n_rows)[blind]] = False
+    hidden = choose_hidden(n_rows, share, np.random.default_rng([seed, n_rows]), style.derivations)
 
     def hide(picture: np.ndarray, place: int) -> np.ndarray:
         return hide_derivations(picture, hidden[place], style) if hidden[place].any() else picture
 
     return hide
+
+
+def choose_hidden(n_rows: int, share: float, rng: np.random.Generator, derivations: Sequence[str]) -> np.ndarray:
+    """Derivations to hide by the rule of `hide_at_random`, bool, shape (n_rows, n_derivations)."""
+    hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(derivations))) < 0.5)
+    eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in derivations])
+    blind = hidden[:, eeg].all(axis=1)
+    hidden[blind, rng.choice(np.flatnonzero(eeg), n_rows)[blind]] = False
+    return hidden
 
 
 def spread_evenly(n_rows: int, at_most: int) -> np.ndarray:
