@@ -124,6 +124,39 @@ def _fetch(path: Path, folder: Path) -> Path:
     return copy
 
 
+def read_span(path: Path, start: int, stop: int) -> bytes:
+    """Bytes of a file from `start` up to `stop`, and no others.
+
+    Raises
+    ------
+    StorageError
+    """
+    if not is_here(path):
+        with explain(path, "read"):
+            return path.fs.cat_file(path.path, start, stop)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(file, stop - start, start)
+    finally:
+        os.close(file)
+
+
+def fetch_folder(folder: Path, target: Path) -> Path:
+    """Copy the files of a folder, of this machine or a store, below a new folder of this machine."""
+    for name in list_names(folder):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with explain(folder / name, "read"):
+            copy.write_bytes((folder / name).read_bytes())
+    return target
+
+
+def put_folder(folder: Path, target: Path) -> None:
+    """Copy the files of a folder of this machine into one of a store, each whole or not at all."""
+    for name in list_names(folder):
+        write_bytes(target / name, (folder / name).read_bytes())
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: here a temporary neighbour and a rename, in a store one put."""
     if not is_here(path):
