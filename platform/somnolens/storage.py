@@ -139,7 +139,7 @@ def read_span(path: Path, start: int, stop: int) -> bytes:
     """
     if not is_here(path):
         with explain(path, "read"):
-            return path.fs.cat_file(path.path, start, stop)
+            return path.fs.cat_file(path.path, start=start, end=stop)
     file = os.open(path, os.O_RDONLY)
     try:
         return os.pread(file, stop - start, start)

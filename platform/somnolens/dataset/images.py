@@ -9,6 +9,7 @@ What stays in memory is the place of every picture, 16 bytes a row.
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,12 +122,18 @@ class _Spool:
     def __init__(self) -> None:
         self._file, self._size = None, 0
 
+    def _open(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="somnolens-", buffering=0)
+        weakref.finalize(self, self._file.close)
+
     def keep(self, images: Sequence[bytes]) -> np.ndarray:
-        self._file = self._file or tempfile.TemporaryFile(prefix="somnolens-")
+        if self._file is None:
+            self._open()
         ends = self._size + np.cumsum([len(image) for image in images])
         try:
-            self._file.writelines(images)
-            self._file.flush()
+            for left in map(memoryview, images):
+                while left:
+                    left = left[self._file.write(left) :]
         except OSError as error:
             raise DatasetError(
                 f"Pictures could not be kept in {tempfile.gettempdir()} ({error.strerror}). Make room there, or set "

@@ -29,7 +29,8 @@ def finish_adapter(adapter: Path, dataset: Dataset) -> AdapterCard:
     settings = card.resolved
     engine = load_engine(adapter, sequence_step=False)
     training = [dataset.read_stages(night) for night in dataset.nights("train")]
-    _, shares = weigh_stages(np.concatenate([c[c >= 0] for c in training]), settings.train.class_weighting)
+    codes, train = np.concatenate([c[c >= 0] for c in training]), settings.train
+    _, shares = weigh_stages(codes, train.class_weighting, train.sampling)
     nights = [_score(night, dataset, engine, settings) for night in dataset.nights("validation")]
     sequence = fit_sequence(training, shares, nights)
     figures = _measure(nights, "picture") | _measure(
