@@ -31,7 +31,9 @@ from somnolens.train.worker import train_adapter
 def main(
     dataset: Annotated[Path, place("folder made by build_dataset.py")],
     run: Annotated[Path, place("folder of this run")],
-    resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was begun with other settings")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a run that was begun with other settings")
+    ] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:

@@ -93,7 +93,9 @@ def test_a_disk_that_takes_no_more_is_said(dataset, tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
-        with pytest.raises(DatasetError, match=r"could not be kept in \S+ \(File too large\)\. Make room there, or set TM"):
+        with pytest.raises(
+            DatasetError, match=r"could not be kept in \S+ \(File too large\)\. Make room there, or set TM"
+        ):
             images[0]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -9,9 +9,7 @@ Item = TypeVar("Item")
 Read = TypeVar("Read")
 
 
-def read_ahead(
-    items: Iterable[Item], read: Callable[[Item], Read], n_ahead: int
-) -> Iterator[tuple[Item, Read]]:
+def read_ahead(items: Iterable[Item], read: Callable[[Item], Read], n_ahead: int) -> Iterator[tuple[Item, Read]]:
     """Each item with what is read for it, in order, while a thread reads for the next ones.
 
     What goes wrong in the thread is raised here, in its turn.
