@@ -23,9 +23,6 @@ WAYS = ("fsdp", "ddp")
 
 def train_in_process(rank: int, n: int, folder: Path, settings: Settings, rows: Rows, way: str, resume: Path | None):
     """One of the processes that train together."""
-    import faulthandler
-
-    faulthandler.dump_traceback_later(170, exit=True)
     torch.set_num_threads(1)
     store = f"file://{folder / 'store'}"
     distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=n)
@@ -35,7 +32,8 @@ def train_in_process(rank: int, n: int, folder: Path, settings: Settings, rows: 
 
     def report(figures, save):
         if rank == 0:
-            (folder / "reports.jsonl").open("a").write(json.dumps(figures) + "\n")
+            with (folder / "reports.jsonl").open("a") as stream:
+                stream.write(json.dumps(figures) + "\n")
             target = folder / f"step_{figures['step']}"
             target.mkdir()
             save(target)
@@ -53,7 +51,8 @@ def train_in_process(rank: int, n: int, folder: Path, settings: Settings, rows: 
 
 def train_together(n: int, folder: Path, settings: Settings, rows: Rows, way: str, resume: Path | None = None) -> Path:
     folder.mkdir()
-    multiprocessing.spawn(train_in_process, (n, folder, settings, rows, way, resume), n)
+    arguments = (n, folder, settings, rows, way, resume)
+    multiprocessing.start_processes(train_in_process, arguments, n, start_method="fork")  # libraries are there already
     return folder
 
 
