@@ -100,10 +100,18 @@ os.environ.update(RAY_ENVIRONMENT)  # Ray reads some of it when it is imported
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """One small cluster for all tests that need Ray, and for none of the others.
+    """One small cluster for all tests that need Ray, and for none of the others."""
+    import ray
 
-    'local', so that a cluster that runs on this machine already is left alone. With the dashboard, without which
-    Ray never frees the workers of trials that were stopped early.
+    start_ray()
+    yield
+    ray.shutdown()
+
+
+def start_ray() -> None:
+    """Start that cluster: 'local', so that one that runs on this machine already is left alone.
+
+    With the dashboard, without which Ray never frees the workers of trials that were stopped early.
     """
     import ray
 
@@ -115,5 +123,25 @@ def ray_cluster() -> Iterator[None]:
         logging_level="ERROR",
         object_store_memory=400_000_000,
     )
-    yield
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple]:
+    """A cluster of a head that computes nothing and two nodes with a processor each, and those two.
+
+    The session's own cluster, where there is one, makes room for it.
+    """
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made_room = ray.is_initialized()
+    if made_room:
+        ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield cluster, workers
     ray.shutdown()
+    cluster.shutdown()
+    if made_room:
+        start_ray()

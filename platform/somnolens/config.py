@@ -137,6 +137,9 @@ class ModelSettings(Section):
         description="cut a picture into tiles as the base model's processor does; false: one, where it has a choice",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
+    quantise: Literal["none", "4bit"] = Field(
+        "none", description="4bit: the decoder's weights in a quarter of the memory (QLoRA), with bitsandbytes"
+    )
 
 
 class TrainSettings(Section):
@@ -159,8 +162,12 @@ class TrainSettings(Section):
         0.0, ge=0, lt=1, description="share of a label given to the stages that scorers take it for"
     )
     passes: Count = Field(4, description="passes over the training rows")
+    sampling: Literal["each", "balanced"] = Field(
+        "each", description="rows of a pass: each once, or all stages equally often (nothing is left to weigh then)"
+    )
     batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
     rows_at_once: int = Field(0, ge=0, description="rows in one forward pass of a worker; 0: its share of a batch")
+    read_ahead: int = Field(2, ge=0, description="batches read and decoded in the background while one is computed")
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
@@ -184,7 +191,14 @@ class TrainSettings(Section):
     gradient_checkpointing: bool = Field(
         False, description="keep the inputs of layers alone and compute the rest again: less memory, a third more time"
     )
+    compile: bool = Field(False, description="compile the decoder's layers with torch.compile before the first step")
     n_workers: Count = 2
+    min_workers: int = Field(
+        0, ge=0, description="go on with as few when nodes are lost, with more when they come; 0: always n_workers"
+    )
+    sharding: Literal["none", "fsdp"] = Field(
+        "none", description="fsdp: cut the base model up among the workers, where one does not hold it"
+    )
     gpus_per_worker: float = Field(0, ge=0)
     cpus_per_worker: Positive = 1
     max_failures: int = Field(2, ge=0, description="restarts from the last checkpoint after a lost worker")
@@ -197,6 +211,10 @@ class TrainSettings(Section):
             raise ValueError(
                 f"train.batch_size = {self.batch_size} cannot be shared by train.n_workers = {self.n_workers}; "
                 "choose a multiple"
+            )
+        if self.min_workers > self.n_workers:
+            raise ValueError(
+                f"train.min_workers = {self.min_workers} is more than train.n_workers = {self.n_workers}; choose fewer"
             )
         return self
 
@@ -315,6 +333,15 @@ class Settings(Section):
     serve: ServeSettings = ServeSettings()
     tracking: TrackingSettings = TrackingSettings()
     compare: CompareSettings = CompareSettings()
+
+    @model_validator(mode="after")
+    def _cut_up_what_is_whole(self) -> "Settings":
+        if self.train.sharding == "fsdp" and self.model.quantise != "none":
+            raise ValueError(
+                f"train.sharding = fsdp cannot cut up the weights of model.quantise = {self.model.quantise}; "
+                "leave one of them out"
+            )
+        return self
 
 
 def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

@@ -5,7 +5,7 @@ import pytest
 
 from somnolens.config import Settings
 from somnolens.evaluate.ablation import BASELINE, VARIANTS, ablate, change_settings, list_variants
-from somnolens.model.adapters import read_card
+from somnolens.model.adapter_card import read_card
 from tests.small_cohort import small_settings, write_small_cohort
 from tests.tiny_models import write_tiny_model
 

@@ -16,7 +16,8 @@ from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset, open_training_dataset, write_manifest
 from somnolens.dataset.rows import build_shard
 from somnolens.dataset.splits import split_subjects
-from somnolens.model.adapters import AdapterCard, attach_lora, make_card, prepare_looker, write_adapter
+from somnolens.model.adapter_card import AdapterCard
+from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_adapter
 from somnolens.model.base import choose_device
 from somnolens.read.night import Night
 from somnolens.render.style import Style

@@ -55,7 +55,8 @@ def _fit_step(pictures: Nights, dataset: Dataset, engine: Engine, n_hidden: int)
     if n_hidden:
         return fit_recurrent(_look_at_nights("train", dataset, engine, n_hidden), pictures, train.seed)
     stages = [dataset.read_stages(night) for night in dataset.nights("train")]
-    _, shares = weigh_stages(np.concatenate([codes[codes >= 0] for codes in stages]), train.class_weighting)
+    codes = np.concatenate([codes[codes >= 0] for codes in stages])
+    _, shares = weigh_stages(codes, train.class_weighting, train.sampling)
     return fit_sequence(stages, shares, pictures)
 
 
