@@ -1,9 +1,10 @@
 """Draw the figures of the README from a run of the demo.
 
-    python jobs/draw_figures.py RUN OUT [--real FOLDER]
+    python jobs/draw_figures.py RUN OUT [--real FOLDER] [--search RUN]
 
 With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
-the real epochs stand beside the simulated ones.
+the real epochs stand beside the simulated ones. With --search, the pictures of a search are those of that
+run of jobs/search_hyperparameters.py, in place of the demo's.
 """
 
 import shutil
@@ -18,6 +19,8 @@ from rich.console import Console
 from somnolens.aasm import STAGES
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
+from somnolens.explain.epoch import explain_epochs
+from somnolens.explain.night import explain_night
 from somnolens.jobs.arguments import run_job
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
@@ -26,6 +29,9 @@ from somnolens.render.png import encode_png
 from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
+from somnolens.report.explain_plots import draw_explanation
+from somnolens.score.engine import load_engine
+from somnolens.score.night import score_epochs
 from somnolens.storage import write_bytes
 
 STYLE = Style(RenderSettings(), PrepareSettings())
@@ -39,6 +45,8 @@ SWITCHES = {
 }
 """Settings that stand beside the presets, each alone."""
 
+SEARCH_FIGURES = ("history.png", "importance.png")
+
 SHEET_PX = 1760
 """Width of the pictures on the sheet of styles: five of 352 px."""
 
@@ -47,6 +55,7 @@ def main(
     run: Annotated[Path, typer.Argument(help="run folder of the demo")],
     out: Annotated[Path, typer.Argument(help="folder of the figures")],
     real: Annotated[Path | None, typer.Option(help="folder with the real epochs")] = None,
+    search: Annotated[Path | None, typer.Option(help="run folder of a search")] = None,
 ) -> None:
     """Draw the figures of the README."""
     nights = find_nights(run / "nights", "simulated")
@@ -58,8 +67,10 @@ def main(
     write_figure(lay_out(columns), out / "epochs.png")
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
+    write_figure(explain_one(*simulated["N2"]), out / "explanation.png")
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
-    shutil.copy(run / "search" / "history.png", out / "search.png")
+    for name in SEARCH_FIGURES:
+        shutil.copy((search or run / "search") / name, out / f"search-{name}")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
     Console().print(f"The figures are in {out}.")
 
@@ -84,6 +95,16 @@ def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     """The picture of one epoch, palette indices."""
     epochs = read_night(night, style.prepare).epochs
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
+
+
+def explain_one(night: Night, epoch: int) -> Figure:
+    """Why the embedded adapter gives an epoch its stage, by occlusion of the signal."""
+    engine = load_engine("embedded")
+    epochs = read_night(night, engine.style.prepare).epochs
+    scored = score_epochs(epochs, engine)
+    evidence = explain_night(epochs, scored.hypnogram)
+    (one,) = explain_epochs(epochs, scored, evidence, engine, [epoch])
+    return draw_explanation(one)
 
 
 def draw_stages(night: Night) -> dict[str, np.ndarray]:

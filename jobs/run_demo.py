@@ -21,14 +21,19 @@ from somnolens.jobs.arguments import DEMO_CONFIG
 from somnolens.jobs.build_dataset import build, describe
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.evaluate_adapter import evaluate, show
+from somnolens.jobs.report_night import take_scored
 from somnolens.jobs.search_hyperparameters import format_trials, search
 from somnolens.jobs.simulate_nights import simulate
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
+from somnolens.read.json_scoring import read_json
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.canvas import write_figure
-from somnolens.report.exports import read_json, write_csv
+from somnolens.report.exports import write_csv
+from somnolens.report.morning import look_at, make_report
+from somnolens.report.morning_files import PAGE, write_morning_report
 from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_steps, summarise_agreement
+from somnolens.score.engine import load_reader
 from somnolens.serve.running import start_service, stop_service
 from somnolens.storage import write_bytes, write_json
 
@@ -132,9 +137,21 @@ def _serve(run: Path, dataset: Dataset, nights: Path, settings: Settings, consol
         stop_service()
     hypnogram = read_json(folder / f"{name}.json")
     write_csv(hypnogram, folder / f"{name}.csv")
+    report_served(folder, name, nights / f"{name}-PSG.edf", served.adapter)
     write_figure(draw_night(hypnogram, truth=read_truth(nights, name), title=name), folder / f"{name}.png")
-    console.print(f"POST {url}/v1/nights with {name}-PSG.edf: stages, probabilities and figure are in {folder}.")
+    console.print(
+        f"POST {url}/v1/nights with {name}-PSG.edf: stages, probabilities and figure are in {folder}, "
+        f"and the morning report: {folder / name / PAGE}."
+    )
     return folder
+
+
+def report_served(folder: Path, name: str, recording: Path, adapter: str) -> None:
+    """Write the morning report of a night that the service has scored, from its answer."""
+    reader = load_reader(adapter)
+    seen = look_at(recording, reader.style)
+    scored = take_scored(seen, folder / f"{name}.json", reader)
+    write_morning_report(make_report(seen, scored, reader, adapter), folder / name)
 
 
 def post_night(url: str, recording: Path) -> bytes:
@@ -174,6 +191,7 @@ def _close(
     console.print("To go on:")
     for what, command in (
         ("score your own recording", f"somnolens score NIGHT.edf --adapter {adapter}"),
+        ("read its morning report", f"somnolens report NIGHT.edf --adapter {adapter}"),
         ("start the service", f"somnolens serve --adapter {adapter}"),
         ("draw your own cohort", "python jobs/build_dataset.py FOLDER DATASET"),
         ("train on it", "python jobs/search_hyperparameters.py DATASET RUN"),

@@ -194,6 +194,64 @@ def _score_one(path: Path, engine, settings: Settings, out: Path, console: Conso
 
 
 @app.command()
+def explain(
+    night: Annotated[Path, typer.Argument(help="EDF, EDF+ or BDF file")],
+    epochs: Annotated[str, typer.Option(help="numbers and ranges, counted from 0, as in 120,300-305")],
+    stage: Annotated[str | None, typer.Option(help="whose heat is drawn; else the one each epoch was given")] = None,
+    method: Annotated[str, typer.Option(help="signal, patches, attention or gradient")] = "signal",
+    out: Annotated[Path, typer.Option("--out", help="folder of the figures")] = Path("explained"),
+    adapter: Adapter = "embedded",
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Why this stage? Heat over the picture, events found in it, reasons for and against, each with its numbers."""
+    from somnolens.jobs import explain_night
+
+    explain_night.main(night, epochs, stage, method, out, adapter, config, overrides)
+
+
+@app.command()
+def report(
+    night: Annotated[Path, typer.Argument(help="EDF, EDF+ or BDF file")],
+    hypnogram: Annotated[
+        Path | None, typer.Option(help="the same night corrected by a person: EDF+, CSV, TSV, JSON or XML")
+    ] = None,
+    scored: Annotated[
+        Path | None, typer.Option(help="JSON of `somnolens score` by the same adapter: the model is not asked again")
+    ] = None,
+    age: Annotated[
+        int | None, typer.Option(min=0, max=120, help="in years, for what is usual; it is not shown")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder of the report; else reports/NIGHT")] = None,
+    adapter: Adapter = "embedded",
+    config: Config = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Write the morning report of a night: a page, a PDF, and the stages as EDF+, CSV, JSON and BIDS."""
+    from somnolens.jobs import report_night
+
+    report_night.main(night, hypnogram, scored, age, out, adapter, config, overrides)
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="hypnogram that counts as true: EDF+, CSV, TSV, JSON or XML")],
+    other: Annotated[Path, typer.Argument(help="hypnogram of the same night, by another scorer or corrected")],
+) -> None:
+    """Tell how two hypnograms of a night agree, stage by stage, and list the epochs that differ."""
+    from somnolens.evaluate.agreement import measure_agreement
+    from somnolens.report.differences import format_differences, format_stage_agreement, list_differences, read_pair
+    from somnolens.report.terminal import summarise_agreement
+
+    console, (first, second) = Console(), read_pair(one, other)
+    names, agreement = (one.name, other.name), measure_agreement(first, second)
+    console.print(format_stage_agreement(agreement, *names))
+    console.print(summarise_agreement(agreement), highlight=False)
+    differences = list_differences(first, second)
+    console.print(format_differences(differences, *names) if differences else "No epoch differs.")
+
+
+@app.command()
 def serve(
     adapter: Adapter = "embedded",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,

@@ -2,6 +2,10 @@
 
 import contextlib
 import logging
+import re
+import shutil
+import subprocess
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -132,6 +136,43 @@ def test_nobody_is_named_in_a_scored_night(identified, adapter_folder, tmp_path,
     captured = capfd.readouterr()
     assert (tmp_path / "out" / "SIM001-PSG.json").is_file()
     assert_nobody_is_named(tmp_path / "out", *said, caplog.text, captured.out, captured.err)
+
+
+def read_pdf(path: Path) -> bytes:
+    """A PDF with its streams unpacked, and its letters where a program that reads them is on the PATH."""
+    content = path.read_bytes()
+    streams = re.findall(rb"stream\n(.*?)\nendstream", content, re.DOTALL)
+    unpacked = [zlib.decompress(stream) for stream in streams if stream[:1] == b"x"]
+    words = b""
+    if shutil.which("pdftotext"):
+        words = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, check=True).stdout
+        assert b"Sleep statistics" in words
+    return b"\n".join([content, *unpacked, words])
+
+
+def test_nobody_is_named_in_a_morning_report(identified, adapter_folder, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    night, out = identified / "SIM001-PSG.edf", tmp_path / "out"
+    command = ["report", str(night), "--adapter", str(adapter_folder), "--out", str(out)]
+    command += ["--hypnogram", str(identified / "SIM001-Hypnogram.edf"), "--age", "75"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert len(list(out.iterdir())) == 12
+    assert_nobody_is_named(out, result.output, caplog.text)
+    (tmp_path / "read" / "pdf").mkdir(parents=True)
+    (tmp_path / "read" / "pdf" / "report.txt").write_bytes(read_pdf(out / "report.pdf"))
+    assert_nobody_is_named(tmp_path / "read")
+    page = (out / "report.html").read_text()
+    assert "65 years and older" in page
+    assert not re.search(r"\b(75 years|aged 75|1951)\b", page)
+
+
+def test_nobody_is_named_by_a_report_that_fails(identified, adapter_folder, tmp_path):
+    for path in sorted(identified.glob("*-PSG.edf"))[1:]:
+        command = ["report", str(path), "--adapter", str(adapter_folder), "--out", str(tmp_path / path.stem)]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 1, path
+        assert_nobody_is_named(tmp_path / path.stem, result.output, str(result.exception))
 
 
 def test_nobody_is_named_by_inspect(identified):

@@ -24,7 +24,7 @@ from somnolens.errors import (
 from somnolens.hypnogram import Hypnogram
 from somnolens.jobs.arguments import run_command
 from somnolens.provenance import make_run_folder
-from somnolens.report.exports import read_json
+from somnolens.read.json_scoring import read_json
 from somnolens.score.night import SIMULATION_NOTE
 from tests.jobs.terminal import start_as_in_a_terminal, wait_for_end
 from tests.small_cohort import N_EPOCHS, write_small_cohort

@@ -16,7 +16,7 @@ from somnolens.jobs.calibrate_adapter import main as calibrate
 from somnolens.jobs.evaluate_across import cross, format_matrix, is_new_to, write_matrix
 from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.leave_cohorts_out import leave_out_each, list_cohorts
-from somnolens.model.adapters import read_card
+from somnolens.model.adapter_card import read_card
 from somnolens.score.calibration import Calibration
 from somnolens.score.engine import load_reader
 from somnolens.score.fitting import finish_adapter

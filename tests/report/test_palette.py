@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from somnolens.aasm import STAGES
-from somnolens.report.palette import STAGE_COLOURS
+from somnolens.report.palette import PAGE_DARK, PAGE_LIGHT, STAGE_COLOURS, STAGE_COLOURS_DARK
 
 # G. M. Machado, M. M. Oliveira, L. A. F. Fernandes, "A physiologically-based model for simulation of color
 # vision deficiency", IEEE TVCG 15(6), 2009: severity 1.0, on linear RGB.
@@ -23,20 +23,34 @@ WHITE = TO_XYZ.sum(axis=1)
 
 def see(colour: str, vision: str) -> np.ndarray:
     """CIE L*a*b* of a colour as seen with that vision."""
-    encoded = np.array(to_rgb(colour))
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    ratio = TO_XYZ @ np.clip(np.array(VISION[vision]) @ linear, 0, 1) / WHITE
+    ratio = TO_XYZ @ np.clip(np.array(VISION[vision]) @ _linear(colour), 0, 1) / WHITE
     x, y, z = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+@pytest.mark.parametrize("colours", [STAGE_COLOURS, STAGE_COLOURS_DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("vision", VISION)
-def test_every_two_stages_look_different(vision):
+def test_every_two_stages_look_different(vision, colours):
     for one, two in combinations(STAGES, 2):
-        difference = np.linalg.norm(see(STAGE_COLOURS[one], vision) - see(STAGE_COLOURS[two], vision))
+        difference = np.linalg.norm(see(colours[one], vision) - see(colours[two], vision))
         assert difference > 20, f"{one} and {two} are {difference:.0f} apart under {vision}"
 
 
-def test_deeper_sleep_is_darker():
-    lightness = [see(STAGE_COLOURS[stage], "full")[0] for stage in ("N1", "N2", "N3")]
+@pytest.mark.parametrize("colours", [STAGE_COLOURS, STAGE_COLOURS_DARK], ids=["light", "dark"])
+def test_deeper_sleep_is_darker(colours):
+    lightness = [see(colours[stage], "full")[0] for stage in ("N1", "N2", "N3")]
     assert lightness == sorted(lightness, reverse=True)
+
+
+def test_the_edges_of_a_report_s_charts_stand_out_from_their_page():
+    """A stage is told by a shape with an edge: the edge needs three times the light of the page, or a third."""
+    for page in (PAGE_LIGHT, PAGE_DARK):
+        shine = {name: (TO_XYZ @ _linear(page[name]))[1] for name in ("paper", "edge", "ink", "quiet")}
+        for name, least in (("edge", 3.0), ("ink", 7.0), ("quiet", 4.5)):
+            high, low = sorted((shine[name], shine["paper"]), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= least, name
+
+
+def _linear(colour: str) -> np.ndarray:
+    encoded = np.array(to_rgb(colour))
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

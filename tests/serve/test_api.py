@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.edf import read_recording
+from somnolens.read.json_scoring import read_json
 from somnolens.read.montage import find_montage
-from somnolens.report.exports import read_json
 from somnolens.score.night import score_epochs, score_recording
 from somnolens.serve.answers import choose_format
 from somnolens.serve.problems import UnavailableFormatError, add_problem_handlers

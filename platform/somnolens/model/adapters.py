@@ -45,6 +45,15 @@ def _checkpoint_layers(model: PeftModel) -> None:
     enable({"use_reentrant": False})
 
 
+def compile_layers(looker: Looker) -> None:
+    """Have torch compile the layers of the decoder, in place, when they are first called; names and weights stay.
+
+    They are equal but for their weights, so that one compilation serves all; shapes are taken as they are.
+    """
+    for layer in looker.family.model.get_submodule(looker.family.language_path).layers:
+        layer.compile(dynamic=False)
+
+
 @contextmanager
 def _without_peft_warning() -> Iterator[None]:
     """peft asks transformers for a name it has given up: nothing a person could mend."""
@@ -101,7 +110,7 @@ def load_adapter(adapter: str | Path, merge: bool = True) -> tuple[Looker, Adapt
     looker = prepare_looker(settings, card.style)
     with _without_peft_warning():
         looker.model = PeftModel.from_pretrained(looker.model, str(folder))
-    if merge:
+    if merge and settings.model.quantise == "none":  # weights of four bits would be rounded a second time
         looker.model = looker.model.merge_and_unload()
     return looker.to(choose_device()).eval().requires_grad_(False), card
 

@@ -1,4 +1,4 @@
-"""Scoring files to `Hypnogram`: EDF+ annotations, XML of the NSRR and tables, told apart by their content."""
+"""Scoring files to `Hypnogram`: EDF+ annotations, XML of the NSRR, JSON and tables, told apart by their content."""
 
 import re
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.read.edf_annotations import Annotation, read_annotations
 from somnolens.read.edf_header import EdfHeader, is_edf, read_edf_header
 from somnolens.read.hypnogram_table import read_table, refuse_unknown
+from somnolens.read.json_scoring import is_json, read_json
 from somnolens.read.runs import Run, cut_runs, find_usual_duration, measure_step
 from somnolens.read.stage_texts import KNOWN_TEXTS, parse_stage, states_stage
 from somnolens.read.xml_scoring import is_xml, read_xml
@@ -34,7 +35,8 @@ def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypno
     Parameters
     ----------
     path : Path
-        EDF+ with annotations, XML of the NSRR or of Profusion, or CSV, TSV or BIDS events with a header line.
+        EDF+ with annotations, XML of the NSRR or of Profusion, JSON of somnolens, or CSV, TSV or BIDS events with a
+        header line.
     recording_start : datetime, optional
         `Recording.start`. An EDF+ scoring file whose own start differs is shifted by the difference.
 
@@ -56,6 +58,8 @@ def read_hypnogram(path: Path, recording_start: datetime | None = None) -> Hypno
         raise UnreadableHypnogramError(f"{path.name} is empty (0 bytes). Copy or export it again.")
     if is_edf(first):
         return read_annotated(path, recording_start)
+    if is_json(first):
+        return read_json(path)
     if is_xml(first):
         runs = read_xml(path)
     elif b"\0" in first and first[:2] not in (b"\xff\xfe", b"\xfe\xff"):

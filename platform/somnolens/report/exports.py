@@ -1,9 +1,15 @@
-"""A scored night as files that other programs read: CSV, JSON, BIDS-like TSV."""
+"""A scored night as files that other programs read: EDF+ annotations, CSV, JSON, BIDS.
+
+EDF+ has the date and time of the recording, without which a viewer would not lay the stages over the signals; all else
+that EDF+ can say of a person is left empty. The other files count seconds from the start of the recording and have no
+date.
+"""
 
 import csv
 import io
-import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +18,20 @@ import numpy as np
 from somnolens import storage
 from somnolens.aasm import EPOCH_S, STAGES, UNSCORED
 from somnolens.epochs import GOOD, QUALITY, Epochs
-from somnolens.errors import UnreadableHypnogramError
 from somnolens.hypnogram import Hypnogram
+from somnolens.score.review import Review
+from somnolens.simulate.writing import cut_runs, write_hypnogram
 
 PROBABILITY_DIGITS = 5
+
+STAGE_WORDS = {
+    "W": "Wakefulness",
+    "N1": "NREM sleep, stage N1",
+    "N2": "NREM sleep, stage N2",
+    "N3": "NREM sleep, stage N3",
+    "R": "REM sleep",
+}
+"""What the sidecars of BIDS say of each stage, by the AASM manual."""
 
 
 def describe_quality(epochs: Epochs) -> tuple[str, ...]:
@@ -55,6 +71,66 @@ def write_bids(hypnogram: Hypnogram, path: Path) -> None:
     _write_table(path, [["onset", "duration", "stage"], *rows], delimiter="\t")
 
 
+def write_annotations(hypnogram: Hypnogram, path: Path, recording_start: datetime | None = None) -> None:
+    """Write EDF+C with one annotation an epoch, 'Sleep stage W' and so on, at the recording's date and time.
+
+    EDFbrowser imports it over the recording; `somnolens.read.scoring.read_hypnogram` reads it back.
+    """
+    write_hypnogram(hypnogram, path, recording_start, each_epoch=True)
+
+
+def name_bids(night: str) -> str:
+    """How the files of a night begin in BIDS; a name that is of BIDS already keeps its entities.
+
+    Examples
+    --------
+    >>> name_bids("night 7-PSG"), name_bids("sub-07_ses-1_task-sleep_eeg")
+    ('sub-night7PSG_task-sleep', 'sub-07_ses-1_task-sleep')
+    """
+    if re.fullmatch(r"sub-[0-9a-zA-Z]+(_[a-z]+-[0-9a-zA-Z]+)*_[a-z]+", night):
+        return night.rpartition("_")[0]
+    return f"sub-{re.sub(r'[^0-9a-zA-Z]', '', night) or 'night'}_task-sleep"
+
+
+def write_bids_files(hypnogram: Hypnogram, folder: Path, night: str, made_by: Mapping[str, Any]) -> None:
+    """Write `_events.tsv`, and `_hypnogram.tsv` as proposed for BIDS, each with its sidecar.
+
+    Events are runs of equal stages in the texts of EDF+; the hypnogram has a line an epoch.
+    """
+    name, source = name_bids(night), {"GeneratedBy": [{"Name": "somnolens", **made_by.get("code", {})}]}
+    write_bids(hypnogram, folder / f"{name}_hypnogram.tsv")
+    levels = STAGE_WORDS | {"n/a": "No stage was given"}
+    sidecar = _describe_times() | {"stage": _describe_column("Sleep stage", levels)} | source
+    storage.write_json(folder / f"{name}_hypnogram.json", sidecar | {"EpochDuration": EPOCH_S})
+    runs = [[_plain(onset_s), _plain(duration_s), text] for onset_s, duration_s, text in cut_runs(hypnogram)]
+    _write_table(folder / f"{name}_events.tsv", [["onset", "duration", "trial_type"], *runs], delimiter="\t")
+    texts = {f"Sleep stage {stage}": words for stage, words in STAGE_WORDS.items()}
+    texts["Sleep stage ?"] = "No stage was given"
+    sidecar = _describe_times() | {"trial_type": _describe_column("Run of a sleep stage", texts)} | source
+    storage.write_json(folder / f"{name}_events.json", sidecar)
+
+
+def _describe_times() -> dict[str, Any]:
+    return {
+        "onset": {"Description": "Since the first sample of the recording", "Units": "s"},
+        "duration": {"Description": "How long it lasts", "Units": "s"},
+    }
+
+
+def _describe_column(what: str, levels: Mapping[str, str]) -> dict[str, Any]:
+    url = "https://aasm.org/clinical-resources/scoring-manual/"
+    return {"LongName": what, "Description": f"{what}, by the AASM manual", "TermURL": url, "Levels": dict(levels)}
+
+
+def write_reviews(reviews: Sequence[Review], hypnogram: Hypnogram, path: Path) -> None:
+    """Write the epochs that a person should look at, the most urgent first: epoch, onset_s, stage, priority, reason."""
+    rows = [
+        [one.epoch, _plain(_onset(hypnogram, one.epoch)), hypnogram.stages[one.epoch], one.priority, one.reason]
+        for one in reviews
+    ]
+    _write_table(path, [["epoch", "onset_s", "stage", "priority", "reason"], *rows], delimiter=",")
+
+
 def describe_hypnogram(
     hypnogram: Hypnogram, quality: Sequence[str] | None = None, made_by: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -79,31 +155,8 @@ def describe_hypnogram(
 def write_json(
     hypnogram: Hypnogram, path: Path, quality: Sequence[str] | None = None, made_by: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the whole result; `read_json` reads it back."""
+    """Write the whole result; `read.json_scoring` reads it back."""
     storage.write_json(path, describe_hypnogram(hypnogram, quality, made_by))
-
-
-def read_json(path: Path) -> Hypnogram:
-    """Read what `write_json` wrote.
-
-    Raises
-    ------
-    UnreadableHypnogramError
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        stages, probabilities = tuple(content["stages"]), content["probabilities"]
-        unknown = sorted(set(stages) - {*STAGES, UNSCORED})
-        scorer, start_s, notes = content["scorer"], float(content["start_s"]), tuple(content["notes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnreadableHypnogramError(
-            f"{path.name} is not a hypnogram in JSON ({type(error).__name__}: {error}). "
-            "Looked for the keys that somnolens writes: scorer, start_s, stages, probabilities, notes."
-        ) from None
-    if unknown:
-        raise UnreadableHypnogramError(f"{path.name} has the stages {unknown}; looked for {', '.join(STAGES)}.")
-    array = None if probabilities is None else np.array(probabilities, dtype=np.float64)
-    return Hypnogram(stages, scorer=scorer, start_s=start_s, probabilities=array, notes=notes)
 
 
 def _describe_epoch(codes: np.ndarray, derivations: tuple[str, ...]) -> str:
@@ -112,7 +165,11 @@ def _describe_epoch(codes: np.ndarray, derivations: tuple[str, ...]) -> str:
 
 
 def _onsets(hypnogram: Hypnogram) -> list[tuple[float, str]]:
-    return [(hypnogram.start_s + epoch * EPOCH_S, stage) for epoch, stage in enumerate(hypnogram.stages)]
+    return [(_onset(hypnogram, epoch), stage) for epoch, stage in enumerate(hypnogram.stages)]
+
+
+def _onset(hypnogram: Hypnogram, epoch: int) -> float:
+    return hypnogram.start_s + epoch * hypnogram.step_s
 
 
 def _format_probabilities(hypnogram: Hypnogram, epoch: int) -> list[str]:

@@ -35,3 +35,38 @@ TRANSITION: Final = "#9ba1af"
 
 DISAGREEMENT: Final = INK
 """Epochs where two scorers differ."""
+
+STAGE_COLOURS_DARK: Final[dict[str, str]] = {
+    "W": "#f3b83c",
+    "N1": "#cfe8f5",
+    "N2": "#6fb1e0",
+    "N3": "#3f74c9",
+    "R": "#f0647a",
+    UNSCORED: "#2e333d",
+}
+"""The same on a dark page: lighter, and deeper sleep still darker."""
+
+PAGE_LIGHT: Final[dict[str, str]] = {
+    "paper": "#ffffff",
+    "card": "#f4f5f7",
+    "ink": INK,
+    "quiet": "#5b6270",
+    "faint": FAINT,
+    "line": TRANSITION,
+    "edge": "#3c4250",
+    "band": "#cfd4dd",
+    "link": "#1d5fa8",
+}
+"""A page that is read: what is quiet has a contrast of 5 and more, not of a plot's ticks."""
+
+PAGE_DARK: Final[dict[str, str]] = {
+    "paper": "#14161b",
+    "card": "#1f232b",
+    "ink": "#eceef2",
+    "quiet": "#a9b0bd",
+    "faint": "#2b303a",
+    "line": "#7d8594",
+    "edge": "#dfe3ea",
+    "band": "#454c59",
+    "link": "#8fc1f2",
+}

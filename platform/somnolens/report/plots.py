@@ -184,15 +184,27 @@ def _extent(hypnogram: Hypnogram) -> tuple[float, float]:
 def _draw_time(axes: Sequence[Axes], hypnogram: Hypnogram, start: datetime | None) -> None:
     """One time axis for all, labelled below the lowest: clock time, or hours since the start."""
     first, last = _extent(hypnogram)
-    step = next((step for step in TICK_STEPS_H if (last - first) / step <= 9), TICK_STEPS_H[-1])
-    shift = _clock_hours(start) if start else 0.0
-    ticks = np.arange(np.ceil((first + shift) / step - 1e-9), np.floor((last + shift) / step + 1e-9) + 1) * step - shift
+    ticks = list_ticks(first, last, start)
     for axis in axes:
         axis.set_xlim(first, max(last, first + EPOCH_S / 3600))
-        axis.set_xticks(ticks, [])
-    labels = [_label_time(tick, step, start) for tick in ticks]
-    axes[-1].set_xticks(ticks, labels)
+        axis.set_xticks([hours for hours, _ in ticks], [])
+    axes[-1].set_xticks([hours for hours, _ in ticks], [label for _, label in ticks])
     axes[-1].tick_params(axis="x", length=3, color=QUIET, width=0.6)
+
+
+def list_ticks(first_h: float, last_h: float, start: datetime | None, n_most: int = 9) -> list[tuple[float, str]]:
+    """Hours of the recording to write at a time axis, each with its clock time, or hours without a start.
+
+    Examples
+    --------
+    >>> list_ticks(0, 2, datetime(2001, 1, 1, 22, 45), 3)
+    [(0.25, '23:00'), (1.25, '00:00')]
+    """
+    step = next((step for step in TICK_STEPS_H if (last_h - first_h) / step <= n_most), TICK_STEPS_H[-1])
+    shift = _clock_hours(start) if start else 0.0
+    low, high = np.ceil((first_h + shift) / step - 1e-9), np.floor((last_h + shift) / step + 1e-9)
+    ticks = (np.arange(low, high + 1) * step - shift).tolist()
+    return [(hours, _label_time(hours, step, start)) for hours in ticks]
 
 
 def _clock_hours(start: datetime) -> float:

@@ -79,7 +79,9 @@ class DerivationQuality:
     rms_uv: float
 
 
-def measure_quality(recording: Recording, montage: Montage) -> tuple[DerivationQuality, ...]:
+def measure_quality(
+    recording: Recording, montage: Montage, epochs: Epochs | None = None
+) -> tuple[DerivationQuality, ...]:
     """Measure each derivation that the recording has, hour by hour.
 
     Parameters
@@ -87,13 +89,15 @@ def measure_quality(recording: Recording, montage: Montage) -> tuple[DerivationQ
     recording : Recording
         With samples.
     montage : Montage
+    epochs : Epochs, optional
+        Those of the recording, where they are prepared already.
 
     Raises
     ------
     UnreadableRecordingError
         When the recording is shorter than one epoch.
     """
-    epochs = prepare_epochs(recording, montage)
+    epochs = prepare_epochs(recording, montage) if epochs is None else epochs
     return tuple(
         DerivationQuality(one, tuple(_measure_hours(recording, one, epochs, row)), _measure_rms(epochs, row))
         for row, one in enumerate(montage.derivations)

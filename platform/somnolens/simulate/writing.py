@@ -28,19 +28,29 @@ def write_recording(recording: Recording, path: Path) -> None:
         writer.writeSamples([np.asarray(signal.samples_uv, dtype=np.float64) for signal in recording])
 
 
-def write_hypnogram(hypnogram: Hypnogram, path: Path, recording_start: datetime | None = None) -> None:
-    """Write EDF+ annotations in the Sleep-EDF manner, with the texts of the AASM.
+def write_hypnogram(
+    hypnogram: Hypnogram, path: Path, recording_start: datetime | None = None, each_epoch: bool = False
+) -> None:
+    """Write EDF+ annotations in the Sleep-EDF manner, with the texts of the AASM and an anonymous header.
 
-    One annotation per run of equal stages: 'Sleep stage W', 'N1', 'N2', 'N3', 'R' or '?'. Onsets count
-    from the start of the recording.
+    'Sleep stage W', 'N1', 'N2', 'N3', 'R' or '?'. Onsets count from the start of the recording, whose date and time
+    the file takes over: so a viewer lays the annotations over the signals where they belong.
+
+    Parameters
+    ----------
+    hypnogram : Hypnogram
+    path : Path
+    recording_start : datetime, optional
+    each_epoch : bool
+        An annotation for each epoch, so that one can be corrected in a viewer; else one for each run of equal stages.
     """
     with _temporary(path) as temporary, _open(temporary, 0, recording_start) as writer:
-        for onset_s, duration_s, text in cut_runs(hypnogram):
+        for onset_s, duration_s, text in cut_runs(hypnogram, each_epoch):
             writer.writeAnnotation(onset_s, duration_s, text)
 
 
-def cut_runs(hypnogram: Hypnogram) -> Iterator[tuple[float, float, str]]:
-    """Yield onset, duration (seconds) and text of each run of equal stages.
+def cut_runs(hypnogram: Hypnogram, each_epoch: bool = False) -> Iterator[tuple[float, float, str]]:
+    """Yield onset, duration (seconds) and text of each run of equal stages, or of each epoch.
 
     Examples
     --------
@@ -49,7 +59,7 @@ def cut_runs(hypnogram: Hypnogram) -> Iterator[tuple[float, float, str]]:
     """
     first = 0
     for epoch in range(1, len(hypnogram) + 1):
-        if epoch == len(hypnogram) or hypnogram.stages[epoch] != hypnogram.stages[first]:
+        if each_epoch or epoch == len(hypnogram) or hypnogram.stages[epoch] != hypnogram.stages[first]:
             stage = hypnogram.stages[first]
             text = f"Sleep stage {'?' if stage == UNSCORED else stage}"
             yield hypnogram.start_s + first * float(EPOCH_S), (epoch - first) * float(EPOCH_S), text
