@@ -15,7 +15,7 @@ from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_night, subject_seed
 from somnolens.simulate.subject import draw_subject
 
-NIGHTS = SimulateSettings(n_subjects=16, hours=3.0, seed=502)
+NIGHTS = SimulateSettings(n_subjects=12, hours=3.0, seed=502)
 
 
 def measure() -> list[dict]:
@@ -34,11 +34,11 @@ def measure() -> list[dict]:
 
 
 def score_night(index: int, engine: Engine):
-    """Stage codes, and what the model says of each picture by itself."""
+    """Stage codes, and what the model reads off each picture by itself."""
     seed = subject_seed(index, NIGHTS)
     recording, hypnogram = simulate_night(draw_subject(seed), NIGHTS.hours, seed)
     epochs = prepare_epochs(recording, find_montage(recording))
-    return hypnogram.codes(), engine.score_pictures(render_epochs(epochs, engine.style), 32)
+    return hypnogram.codes(), engine.look(render_epochs(epochs, engine.style), 32)
 
 
 def measure_nights(engine: Engine, nights) -> CalibrationFigures:

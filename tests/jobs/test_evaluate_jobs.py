@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from somnolens.config import Settings
-from somnolens.dataset.manifest import Dataset
+from somnolens.dataset.manifest import Dataset, open_training_dataset
 from somnolens.errors import DatasetError, LeakError, SettingsError
 from somnolens.jobs.arguments import split_pairs
 from somnolens.jobs.calibrate_adapter import main as calibrate
@@ -17,6 +17,9 @@ from somnolens.jobs.evaluate_across import cross, format_matrix, is_new_to, writ
 from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.leave_cohorts_out import leave_out_each, list_cohorts
 from somnolens.model.adapter_card import read_card
+from somnolens.score.calibration import Calibration
+from somnolens.score.engine import load_reader
+from somnolens.score.fitting import finish_adapter
 from tests.small_cohort import N_EPOCHS, build_one_by_one, build_without_ray, small_settings, write_small_cohort
 
 QUIET = Console(quiet=True)
@@ -132,6 +135,25 @@ def test_calibration_changes_the_card_and_nothing_else(adapter_folder, dataset, 
     weights = "adapter_model.safetensors"
     assert (adapter / weights).read_bytes() == (adapter_folder / weights).read_bytes()
     assert "Temperatures:" in capsys.readouterr().out
+
+
+def test_a_trained_adapter_is_finished_with_both_temperatures(adapter_folder, dataset, tmp_path):
+    adapter = Path(shutil.copytree(adapter_folder, tmp_path / "adapter"))
+    card = finish_adapter(adapter, dataset)
+    assert read_card(adapter) == card
+    validation = dataset.nights("validation")
+    assert (card.calibration["n_subjects"], card.calibration["n_epochs"]) == (len(validation), 7 * len(validation))
+    assert load_reader(adapter).calibration == Calibration.from_dict(card.calibration)
+    assert "validation.night.kappa" in card.metrics
+
+
+def test_a_training_keeps_away_from_the_cohort_it_leaves_out(two_cohorts, settings):
+    train = settings.train.model_copy(update={"leave_out": "north"})
+    opened = open_training_dataset(two_cohorts.folder, settings.model_copy(update={"train": train}))
+    learnt = [night for split in ("train", "validation") for night in opened.nights(split)]
+    assert {opened.name_cohort(night) for night in learnt} == {"south"}
+    assert [opened.name_cohort(night) for night in opened.nights("test")] == ["north"] * 3
+    assert opened.summary["cohorts"] == ["south"]
 
 
 def test_one_cohort_cannot_be_left_out(dataset):

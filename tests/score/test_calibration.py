@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from somnolens.errors import AdapterError
 from somnolens.score.calibration import Calibration, fit_calibration, fit_temperature, scale
+from somnolens.score.engine import load_reader
 
 ROWS = hnp.arrays(float, st.tuples(st.integers(1, 20), st.just(5)), elements=st.floats(0, 1))
 
@@ -66,3 +67,19 @@ def test_an_old_card_has_temperatures_of_one():
 def test_another_calibration_is_refused(content):
     with pytest.raises(AdapterError, match=r"The adapter's card tells of its calibration .*Looked for 'temperature'"):
         Calibration.from_dict(content)
+
+
+def test_the_embedded_adapter_is_calibrated_and_less_sure_for_it():
+    fitted = load_reader("embedded").calibration
+    assert fitted.n_subjects == 8
+    assert fitted.night > fitted.picture > 1
+
+
+def test_answers_are_told_at_their_temperature():
+    """A night-level step has a temperature of its own; without one it is that of a picture."""
+    said = np.random.default_rng(0).dirichlet(np.ones(5), 6)
+    reader, without = load_reader("embedded"), load_reader("embedded", sequence_step=False)
+    expected = scale(reader.sequence.apply(said), reader.calibration.night)
+    np.testing.assert_allclose(reader.read_night(said), expected)
+    np.testing.assert_allclose(without.read_night(said), scale(said, reader.calibration.picture))
+    np.testing.assert_allclose(reader.calibrate_pictures(said), scale(said, reader.calibration.picture))
