@@ -19,7 +19,7 @@ from somnolens.explain.modalities import MODALITIES, ModalityReport
 from somnolens.report.canvas import LEFT_IN, RIGHT_IN, WIDTH_IN, stack_axes, write, write_headline
 from somnolens.report.palette import EXPERT, FAINT, INK, QUIET, STAGE_COLOURS
 
-FOR, AGAINST = "#ee9a35", "#8073ac"
+FOR, AGAINST = "#ee9a35", "#6f609f"
 """Heat that speaks for a stage, and against it: apart without colour vision, and one darker than the other."""
 
 HEAT = LinearSegmentedColormap.from_list("heat", [AGAINST, "#c9c2df", "#ffffff", "#fbd9a9", FOR])
@@ -125,7 +125,8 @@ def _draw_probabilities(axes: Axes, one: Explanation) -> None:
         axes.barh(row, 1, height=0.72, color=FAINT, linewidth=0)
         axes.barh(row, share, height=0.72, color=STAGE_COLOURS[stage], linewidth=0)
         axes.plot([alone, alone], [row - 0.36, row + 0.36], color=INK, linewidth=1.2)
-        write(axes, 1.006, row, f"{100 * share:.0f} %", size=7.5, ha="left")
+        ink = "white" if share > 0.93 and stage in ("N2", "N3", "R") else INK
+        write(axes, 0.994, row, f"{100 * share:.0f} %", size=7.5, ha="right", colour=ink)
     write(
         axes,
         1,
