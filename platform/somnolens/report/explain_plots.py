@@ -32,7 +32,7 @@ METHOD_NAMES = {
     "gradient x input": "gradient times input",
 }
 
-LINE_CHARACTERS = 112
+LINE_CHARACTERS = 118
 LINE_IN = 0.165
 
 
@@ -117,7 +117,8 @@ def _explain_colours(axes: Axes, one: Explanation) -> None:
 def _draw_probabilities(axes: Axes, one: Explanation) -> None:
     """Bars of the night-level probabilities; a tick where the picture by itself stands."""
     axes.set(xlim=(0, 1), ylim=(len(STAGES) - 0.5, -0.5))
-    axes.set_yticks(range(len(STAGES)), STAGES)
+    labels = [f"{stage}   {100 * share:.0f} %" for stage, share in zip(STAGES, one.probabilities, strict=True)]
+    axes.set_yticks(range(len(STAGES)), labels)
     axes.set_xticks([])
     axes.tick_params(axis="y", labelcolor=INK)
     for row, stage in enumerate(STAGES):
@@ -125,8 +126,6 @@ def _draw_probabilities(axes: Axes, one: Explanation) -> None:
         axes.barh(row, 1, height=0.72, color=FAINT, linewidth=0)
         axes.barh(row, share, height=0.72, color=STAGE_COLOURS[stage], linewidth=0)
         axes.plot([alone, alone], [row - 0.36, row + 0.36], color=INK, linewidth=1.2)
-        ink = "white" if share > 0.93 and stage in ("N2", "N3", "R") else INK
-        write(axes, 0.994, row, f"{100 * share:.0f} %", size=7.5, ha="right", colour=ink)
     write(
         axes,
         1,
