@@ -2,22 +2,27 @@
 
     python jobs/draw_figures.py RUN OUT [--real FOLDER]
 
-With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
+The page of the morning report is drawn by a Chromium or Chrome that is on the PATH. With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
 the real epochs stand beside the simulated ones.
 """
 
+import io
 import shutil
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+from PIL import Image
 from rich.console import Console
 
 from somnolens.aasm import STAGES
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
+from somnolens.errors import SettingsError
 from somnolens.jobs.arguments import run_job
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
@@ -26,6 +31,7 @@ from somnolens.render.png import encode_png
 from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
+from somnolens.report.morning_files import PAGE
 from somnolens.storage import write_bytes
 
 STYLE = Style(RenderSettings(), PrepareSettings())
@@ -38,6 +44,10 @@ SWITCHES = {
     "grid: false": {"grid": False},
 }
 """Settings that stand beside the presets, each alone."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PAGE_PX = (1000, 1640)
+"""Width and height of the page that is shown."""
 
 SHEET_PX = 1760
 """Width of the pictures on the sheet of styles: five of 352 px."""
@@ -61,7 +71,40 @@ def main(
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
     shutil.copy(run / "search" / "history.png", out / "search.png")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
+    draw_page(next((run / "scored").glob(f"*/{PAGE}")), out / "report.png")
     Console().print(f"The figures are in {out}.")
+
+
+def draw_page(page: Path, path: Path) -> None:
+    """The upper part of a page as a browser shows it, in few colours.
+
+    Raises
+    ------
+    SettingsError
+        Where no browser is on the PATH.
+    """
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise SettingsError(
+            f"{page} cannot be drawn. Looked on the PATH for {', '.join(BROWSERS)}. Install one of them: it only draws "
+            "this figure."
+        )
+    with TemporaryDirectory() as folder:
+        shot = Path(folder) / "page.png"
+        size = ",".join(map(str, PAGE_PX))
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
+        command = [
+            browser,
+            *flags,
+            f"--user-data-dir={folder}/profile",
+            f"--screenshot={shot}",
+            page.resolve().as_uri(),
+        ]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        with Image.open(shot) as picture:
+            stream = io.BytesIO()
+            picture.convert("RGB").quantize(128).save(stream, format="PNG", optimize=True)
+    write_bytes(path, stream.getvalue())
 
 
 def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
