@@ -2,8 +2,8 @@
 
     python jobs/draw_figures.py RUN OUT [--real FOLDER]
 
-The page of the morning report is drawn by a Chromium or Chrome that is on the PATH. With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
-the real epochs stand beside the simulated ones.
+The page of the morning report is drawn by a Chromium or Chrome that is on the PATH. With --real, a folder that holds
+SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage), the real epochs stand beside the simulated ones.
 """
 
 import io
