@@ -46,8 +46,12 @@ SWITCHES = {
 """Settings that stand beside the presets, each alone."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PAGE_PX = (1000, 1640)
-"""Width and height of the page that is shown."""
+PAGE_WIDTH_PX = 1000
+SHOTS = (
+    ("", 1020),
+    ("<style>header, .warning, .headlines, section:not(#review) { display: none }</style>", 615),
+)
+"""Parts of the report's page that stand below each other: what is left out of each, and its height in px."""
 
 SHEET_PX = 1760
 """Width of the pictures on the sheet of styles: five of 352 px."""
@@ -76,7 +80,7 @@ def main(
 
 
 def draw_page(page: Path, path: Path) -> None:
-    """The upper part of a page as a browser shows it, in few colours.
+    """The parts of a report's page that `SHOTS` names, as a browser shows them.
 
     Raises
     ------
@@ -90,21 +94,34 @@ def draw_page(page: Path, path: Path) -> None:
             "this figure."
         )
     with TemporaryDirectory() as folder:
-        shot = Path(folder) / "page.png"
-        size = ",".join(map(str, PAGE_PX))
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
-        command = [
-            browser,
-            *flags,
-            f"--user-data-dir={folder}/profile",
-            f"--screenshot={shot}",
-            page.resolve().as_uri(),
+        html = page.read_text(encoding="utf-8")
+        shots = [
+            take_shot(browser, html.replace("</head>", f"{part}</head>"), height, Path(folder))
+            for part, height in SHOTS
         ]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        with Image.open(shot) as picture:
-            stream = io.BytesIO()
-            picture.convert("RGB").quantize(128).save(stream, format="PNG", optimize=True)
+    sheet = Image.new("RGB", (PAGE_WIDTH_PX, sum(shot.height for shot in shots)), "white")
+    for place, shot in enumerate(shots):
+        sheet.paste(shot, (0, sum(before.height for before in shots[:place])))
+    stream = io.BytesIO()
+    sheet.quantize(256, Image.Quantize.MAXCOVERAGE).save(stream, format="PNG", optimize=True)
     write_bytes(path, stream.getvalue())
+
+
+def take_shot(browser: str, html: str, height_px: int, folder: Path) -> Image.Image:
+    """What a window of the browser shows of a page."""
+    page, shot = folder / "page.html", folder / "shot.png"
+    page.write_text(html, encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
+    flags += [f"--window-size={PAGE_WIDTH_PX},{height_px}", f"--screenshot={shot}"]
+    subprocess.run([browser, *flags, page.as_uri()], check=True, capture_output=True, timeout=120)
+    with Image.open(shot) as picture:
+        return picture.convert("RGB")
 
 
 def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
