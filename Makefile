@@ -6,9 +6,10 @@ INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 SIDE_BY_SIDE := -n auto --maxprocesses 4
 RAY_PART := (ray or slow) and not gpu and not network
+RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast cluster-test demo bench lint figures clean
+.PHONY: help venv test test-fast cluster-test demo evaluate bench lint figures clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
-	$(BIN)/python -m pytest -q -m '$(RAY_PART)' -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
+	$(BIN)/python -m pytest -q -m '$(RAY_PART)' $(RAY_FILES) -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
 	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
 	echo; \
@@ -42,6 +43,9 @@ cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are 
 demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder
 	$(BIN)/somnolens demo
 
+evaluate: $(INSTALLED) ## hold the adapter of the newest demo against its peers, spoilt recordings too: 15 minutes
+	$(BIN)/python jobs/compare_systems.py
+
 bench: $(INSTALLED) ## measure everything into .bench/results.jsonl and print the table
 	$(BIN)/python -m tests.benchmarks
 
@@ -50,8 +54,9 @@ lint: $(INSTALLED) ## style, formatting and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-figures: $(INSTALLED) ## write the README's benchmark table from .bench/results.jsonl
+figures: $(INSTALLED) ## write the README's tables from .bench/results.jsonl and the newest comparison
 	$(BIN)/python -m tests.benchmarks --write-readme
+	test ! -d .evaluate || $(BIN)/python jobs/compare_systems.py --write-readme README.md
 
 clean: ## remove caches and build outputs; keep runs and the virtual environment
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

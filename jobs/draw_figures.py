@@ -1,9 +1,10 @@
 """Draw the figures of the README from a run of the demo.
 
-    python jobs/draw_figures.py RUN OUT [--real FOLDER]
+    python jobs/draw_figures.py RUN OUT [--real FOLDER] [--search RUN]
 
 The page of the morning report is drawn by a Chromium or Chrome that is on the PATH. With --real, a folder that holds
-SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage), the real epochs stand beside the simulated ones.
+SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage), the real epochs stand beside the simulated ones. With
+--search, the pictures of a search are those of that run of jobs/search_hyperparameters.py, in place of the demo's.
 """
 
 import io
@@ -23,6 +24,8 @@ from somnolens.aasm import STAGES
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
 from somnolens.errors import SettingsError
+from somnolens.explain.epoch import explain_epochs
+from somnolens.explain.night import explain_night
 from somnolens.jobs.arguments import run_job
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
@@ -31,7 +34,10 @@ from somnolens.render.png import encode_png
 from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
+from somnolens.report.explain_plots import draw_explanation
 from somnolens.report.morning_files import PAGE
+from somnolens.score.engine import load_engine
+from somnolens.score.night import score_epochs
 from somnolens.storage import write_bytes
 
 STYLE = Style(RenderSettings(), PrepareSettings())
@@ -44,6 +50,8 @@ SWITCHES = {
     "grid: false": {"grid": False},
 }
 """Settings that stand beside the presets, each alone."""
+
+SEARCH_FIGURES = ("history.png", "importance.png")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PAGE_WIDTH_PX = 1000
@@ -61,6 +69,7 @@ def main(
     run: Annotated[Path, typer.Argument(help="run folder of the demo")],
     out: Annotated[Path, typer.Argument(help="folder of the figures")],
     real: Annotated[Path | None, typer.Option(help="folder with the real epochs")] = None,
+    search: Annotated[Path | None, typer.Option(help="run folder of a search")] = None,
 ) -> None:
     """Draw the figures of the README."""
     nights = find_nights(run / "nights", "simulated")
@@ -72,8 +81,10 @@ def main(
     write_figure(lay_out(columns), out / "epochs.png")
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
+    write_figure(explain_one(*simulated["N2"]), out / "explanation.png")
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
-    shutil.copy(run / "search" / "history.png", out / "search.png")
+    for name in SEARCH_FIGURES:
+        shutil.copy((search or run / "search") / name, out / f"search-{name}")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
     draw_page(next((run / "scored").glob(f"*/{PAGE}")), out / "report.png")
     Console().print(f"The figures are in {out}.")
@@ -144,6 +155,16 @@ def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     """The picture of one epoch, palette indices."""
     epochs = read_night(night, style.prepare).epochs
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
+
+
+def explain_one(night: Night, epoch: int) -> Figure:
+    """Why the embedded adapter gives an epoch its stage, by occlusion of the signal."""
+    engine = load_engine("embedded")
+    epochs = read_night(night, engine.style.prepare).epochs
+    scored = score_epochs(epochs, engine)
+    evidence = explain_night(epochs, scored.hypnogram)
+    (one,) = explain_epochs(epochs, scored, evidence, engine, [epoch])
+    return draw_explanation(one)
 
 
 def draw_stages(night: Night) -> dict[str, np.ndarray]:

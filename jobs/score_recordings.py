@@ -19,15 +19,10 @@ from somnolens.config import ScoreSettings, read_settings
 from somnolens.errors import describe_error
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.model.adapters import read_card
+from somnolens.model.adapter_card import read_card
 from somnolens.model.registry import pin_adapter
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
-from somnolens.report.morning import look_at, make_report
-from somnolens.report.morning_files import PAGE, write_morning_report
-from somnolens.report.night import write_night
-from somnolens.score.engine import load_engine
-from somnolens.score.night import score_epochs
 from somnolens.storage import write_bytes
 
 
@@ -67,7 +62,7 @@ def score(
 
     With `n_pictures` each night gets its morning report, which shows so many epochs.
     """
-    last = "{}.json" if n_pictures is None else "{}/" + PAGE
+    last = "{}.json" if n_pictures is None else "{}/report.html"
     todo = [night for night in nights if not (out / last.format(night.night)).is_file()]
     failures: list[dict[str, Any]] = []
     with progress(console, "Scoring nights", len(nights)) as advance:
@@ -93,9 +88,14 @@ def _score_all(adapter, todo, out, settings, actors, gpus_per_actor, n_pictures)
 
 
 class Scorer:
-    """Holds an adapter; scores one recording a call and writes its files, or tells why not."""
+    """Holds an adapter; scores one recording a call and writes its files, or tells why not.
+
+    What it needs for its model is imported where the model is: the job itself starts seconds earlier.
+    """
 
     def __init__(self, adapter: str, out: str, settings: dict[str, Any], n_pictures: int | None = None) -> None:
+        from somnolens.score.engine import load_engine
+
         self.settings = ScoreSettings.model_validate(settings)
         self.engine = load_engine(adapter, self.settings.sequence_step)
         self.adapter, self.out, self.n_pictures = adapter, Path(out), n_pictures
@@ -110,6 +110,11 @@ class Scorer:
         return {"night": night.night, "kind": "", "error": ""}
 
     def _score(self, night: Night) -> None:
+        from somnolens.report.morning import look_at, make_report
+        from somnolens.report.morning_files import write_morning_report
+        from somnolens.report.night import write_night
+        from somnolens.score.night import score_epochs
+
         seen = look_at(night.recording_path, self.engine.style, night.channels, night.leads)
         scored = score_epochs(seen.epochs, self.engine, self.settings.batch_size, start=seen.recording.start)
         write_night(scored, self.out, night.night)

@@ -2,11 +2,12 @@
 
     python jobs/train_adapter.py DATASET RUN [--resume] [--config FILE] [--set section.key=value ...]
 
-The adapter is written to RUN/adapter. Interrupted, the same command with --resume goes on from
-the last checkpoint.
+Both are folders, or places in an object store. The adapter is written to RUN/adapter. Interrupted, in whatever way,
+the same command goes on from the last checkpoint; with --resume also if other settings are asked for now.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -14,30 +15,35 @@ from ray.train import UserCallback
 from rich.console import Console
 
 from somnolens.config import Settings, read_settings
-from somnolens.dataset.manifest import open_training_dataset
+from somnolens.dataset.manifest import Dataset, open_training_dataset
 from somnolens.errors import RunFolderError
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.model.adapters import AdapterCard
-from somnolens.provenance import make_run_folder
+from somnolens.model.adapter_card import AdapterCard
+from somnolens.provenance import begin_run, make_run_folder
 from somnolens.score.fitting import finish_adapter
+from somnolens.storage import fetch_folder, is_here, put_folder
 from somnolens.train.features import cache_features
 from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import train_adapter
 
 
 def main(
-    dataset: Annotated[Path, typer.Argument(help="folder made by build_dataset.py")],
-    run: Annotated[Path, typer.Argument(help="new folder of this run")],
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")] = False,
+    dataset: Annotated[Path, place("folder made by build_dataset.py")],
+    run: Annotated[Path, place("folder of this run")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with a run that was begun with other settings")
+    ] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Fine-tune one LoRA adapter on a dataset."""
     settings = read_settings(config, overrides)
-    open_training_dataset(dataset, settings)
-    open_run(run, resume)
+    opened = open_training_dataset(dataset, settings)
+    goes_on = begin(run, resume, settings, opened)
     with cluster(run / LOG_FILE, settings.train.n_workers + 1) as console:
+        if goes_on:
+            console.print(f"Going on with the run in {run}.")
         card = train(dataset, run, settings, console)
         kappa = card.metrics["validation.night.kappa"]
         console.print(f"Cohen's kappa on the validation nights is {kappa:.3f}.\nThe adapter is in {run / 'adapter'}.")
@@ -49,7 +55,17 @@ def train(dataset: Path, run: Path, settings: Settings, console: Console) -> Ada
     cache_vision(dataset, run, settings, console)
     with console.status("Training; figures of each validation are in the log"):
         adapter, _ = train_adapter(settings, dataset, run, [PrintReports()])
-    return finish_adapter(adapter, open_training_dataset(dataset, settings))
+    return finish(adapter, open_training_dataset(dataset, settings))
+
+
+def finish(adapter: Path, dataset: Dataset) -> AdapterCard:
+    """Fit the night-level step; of an adapter in a store, on a copy, whose card is put there then."""
+    if is_here(adapter):
+        return finish_adapter(adapter, dataset)
+    with TemporaryDirectory(prefix="somnolens-") as folder:
+        card = finish_adapter(fetch_folder(adapter, Path(folder)), dataset)
+        put_folder(Path(folder), adapter)
+    return card
 
 
 def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console) -> None:
@@ -63,6 +79,15 @@ def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console)
             seen = done
 
         cache_features(settings, open_training_dataset(dataset, settings), run / "cache", report)
+
+
+def begin(run: Path, resume: bool, settings: Settings, dataset: Dataset) -> bool:
+    """Open the run folder; True where there is a run to go on with."""
+    if resume:
+        open_run(run, resume)
+        return True
+    asked = {"dataset": dataset.summary, "settings": settings.model_dump(mode="json")}
+    return begin_run(run, asked)
 
 
 def open_run(run: Path, resume: bool) -> None:

@@ -68,7 +68,7 @@ class Scorer:
         per_pass = Histogram("somnolens_pictures_per_pass", boundaries=[1, 2, 4, 8, 16, 32, 64, 128, 256])
 
         def look(pictures: np.ndarray) -> np.ndarray:
-            return engine.score_pictures(pictures, settings.max_batch_size)
+            return engine.look(pictures, settings.max_batch_size)
 
         look(engine.style.background[None])  # the first pass is slow
         self._batcher = PictureBatcher(look, settings.max_batch_size, settings.batch_wait_s, per_pass.observe)

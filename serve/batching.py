@@ -36,7 +36,8 @@ class PictureBatcher:
     Parameters
     ----------
     look : callable
-        Blocking forward pass, ndarray of uint8 (n, height_px, width_px) to ndarray (n, 5); runs in a thread.
+        Blocking forward pass, ndarray of uint8 (n, height_px, width_px) to what
+        `Engine.look` gives, a row for each; runs in a thread.
     max_batch_size : int
         Pictures in one pass.
     wait_s : float
@@ -54,7 +55,7 @@ class PictureBatcher:
         self._work: asyncio.Task | None = None
 
     async def score(self, pictures: np.ndarray) -> np.ndarray:
-        """Probabilities, shape (n, 5), of pictures that share forward passes with those of other callers."""
+        """What is seen, shape (n, 5 + n_hidden), of pictures that share forward passes with those of other callers."""
         assert len(pictures), "a request without pictures has no answer"
         request = _Waiting(pictures, asyncio.get_running_loop().create_future())
         self._waiting.append(request)

@@ -38,7 +38,7 @@ class Stager:
     ----------
     reader : NightReader
     look : callable
-        Pictures, ndarray of uint8 (n, height_px, width_px), to probabilities, ndarray (n, 5).
+        Pictures, ndarray of uint8 (n, height_px, width_px), to what `Engine.look` gives of them.
     chunk_size : int
         Pictures sent at once.
     chunks_at_once : int
@@ -58,16 +58,16 @@ class Stager:
         """Stage a file; errors are those of `score_recording`."""
         async with self._nights:
             epochs, start = await asyncio.to_thread(read_epochs, path, self.reader.style)
-            alone = await self._look_at_all([epochs])
-            return await asyncio.to_thread(finish_night, epochs, self.reader, alone, start)
+            readings = await self._look_at_all([epochs])
+            return await asyncio.to_thread(finish_night, epochs, self.reader, readings, start)
 
     async def stage_signals(self, recordings: Sequence[Recording], montage: Montage) -> ScoredNight:
         """Stage recordings one by one, and join them to one answer; a whole night waits as a file does."""
         n_epochs = sum(one.duration_s for one in recordings) / EPOCH_S
         async with self._nights if n_epochs > self._chunk_size else nullcontext():
             parts = await asyncio.to_thread(self._prepare, recordings, montage)
-            alone = await self._look_at_all(parts)
-            return await asyncio.to_thread(self._finish, parts, alone)
+            readings = await self._look_at_all(parts)
+            return await asyncio.to_thread(self._finish, parts, readings)
 
     async def try_look(self) -> None:
         """Have one empty picture looked at."""
@@ -77,13 +77,13 @@ class Stager:
         settings = self.reader.style.prepare
         return [prepare_epochs(one, montage, settings.sampling_rate_hz, settings.mains_hz) for one in recordings]
 
-    def _finish(self, parts: Sequence[Epochs], alone: np.ndarray) -> ScoredNight:
+    def _finish(self, parts: Sequence[Epochs], readings: np.ndarray) -> ScoredNight:
         ends = np.cumsum([len(part) for part in parts])
-        shares = np.split(alone, ends[:-1])
+        shares = np.split(readings, ends[:-1])
         return join_nights([finish_night(part, self.reader, its) for part, its in zip(parts, shares, strict=True)])
 
     async def _look_at_all(self, parts: Sequence[Epochs]) -> np.ndarray:
-        """Probabilities of each picture by itself, shape (n_epochs of all parts, 5)."""
+        """What was seen of each picture by itself, shape (n_epochs of all parts, 5 + n_hidden)."""
         room = asyncio.Semaphore(self._chunks_at_once)
 
         async def look_at(chunk: list[Stretch]) -> np.ndarray:

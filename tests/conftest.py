@@ -5,10 +5,15 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from somnolens.config import Settings
+    from somnolens.dataset.manifest import Dataset
 
 hypothesis.settings.register_profile(
     "any machine", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -62,6 +67,23 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "adapter"
 
 
+@pytest.fixture(scope="session")
+def short_settings(adapter_folder: Path) -> "Settings":
+    """Two passes of three steps on two workers."""
+    from tests.small_cohort import small_settings
+
+    return small_settings(adapter_folder.parent / "base", "train.max_failures=1")
+
+
+@pytest.fixture(scope="session")
+def small_dataset(short_settings: "Settings", tmp_path_factory: pytest.TempPathFactory) -> "Dataset":
+    """Three short nights to learn from, one to validate on, one to test on; never written to."""
+    from tests.small_cohort import build_without_ray, write_small_cohort
+
+    folder = tmp_path_factory.mktemp("learning")
+    return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
+
+
 RAY_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -78,10 +100,18 @@ os.environ.update(RAY_ENVIRONMENT)  # Ray reads some of it when it is imported
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """One small cluster for all tests that need Ray, and for none of the others.
+    """One small cluster for all tests that need Ray, and for none of the others."""
+    import ray
 
-    'local', so that a cluster that runs on this machine already is left alone. With the dashboard, without which
-    Ray never frees the workers of trials that were stopped early.
+    start_ray()
+    yield
+    ray.shutdown()
+
+
+def start_ray() -> None:
+    """Start that cluster: 'local', so that one that runs on this machine already is left alone.
+
+    With the dashboard, without which Ray never frees the workers of trials that were stopped early.
     """
     import ray
 
@@ -93,5 +123,25 @@ def ray_cluster() -> Iterator[None]:
         logging_level="ERROR",
         object_store_memory=400_000_000,
     )
-    yield
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple]:
+    """A cluster of a head that computes nothing and two nodes with a processor each, and those two.
+
+    The session's own cluster, where there is one, makes room for it.
+    """
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made_room = ray.is_initialized()
+    if made_room:
+        ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield cluster, workers
     ray.shutdown()
+    cluster.shutdown()
+    if made_room:
+        start_ray()

@@ -137,6 +137,9 @@ class ModelSettings(Section):
         description="cut a picture into tiles as the base model's processor does; false: one, where it has a choice",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
+    quantise: Literal["none", "4bit"] = Field(
+        "none", description="4bit: the decoder's weights in a quarter of the memory (QLoRA), with bitsandbytes"
+    )
 
 
 class TrainSettings(Section):
@@ -159,8 +162,12 @@ class TrainSettings(Section):
         0.0, ge=0, lt=1, description="share of a label given to the stages that scorers take it for"
     )
     passes: Count = Field(4, description="passes over the training rows")
+    sampling: Literal["each", "balanced"] = Field(
+        "each", description="rows of a pass: each once, or all stages equally often (nothing is left to weigh then)"
+    )
     batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
     rows_at_once: int = Field(0, ge=0, description="rows in one forward pass of a worker; 0: its share of a batch")
+    read_ahead: int = Field(2, ge=0, description="batches read and decoded in the background while one is computed")
     warmup_share: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     gradient_clip: Positive = 1.0
@@ -176,10 +183,22 @@ class TrainSettings(Section):
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
     )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
+    night_step: Literal["chain", "recurrent", "none"] = Field(
+        "chain",
+        description="how an epoch is weighed with its neighbours, fitted after the training: by a hidden Markov chain; "
+        "by recurrent readers, for which the training nights are scored once; or not at all",
+    )
     gradient_checkpointing: bool = Field(
         False, description="keep the inputs of layers alone and compute the rest again: less memory, a third more time"
     )
+    compile: bool = Field(False, description="compile the decoder's layers with torch.compile before the first step")
     n_workers: Count = 2
+    min_workers: int = Field(
+        0, ge=0, description="go on with as few when nodes are lost, with more when they come; 0: always n_workers"
+    )
+    sharding: Literal["none", "fsdp"] = Field(
+        "none", description="fsdp: cut the base model up among the workers, where one does not hold it"
+    )
     gpus_per_worker: float = Field(0, ge=0)
     cpus_per_worker: Positive = 1
     max_failures: int = Field(2, ge=0, description="restarts from the last checkpoint after a lost worker")
@@ -192,6 +211,10 @@ class TrainSettings(Section):
             raise ValueError(
                 f"train.batch_size = {self.batch_size} cannot be shared by train.n_workers = {self.n_workers}; "
                 "choose a multiple"
+            )
+        if self.min_workers > self.n_workers:
+            raise ValueError(
+                f"train.min_workers = {self.min_workers} is more than train.n_workers = {self.n_workers}; choose fewer"
             )
         return self
 
@@ -273,6 +296,27 @@ class TrackingSettings(Section):
     )
 
 
+PEERS = ("majority", "zero-shot", "YASA", "boosting", "convolution", "vision head")
+"""Systems that an adapter is held against."""
+
+
+class CompareSettings(Section):
+    """An adapter against its peers."""
+
+    peers: tuple[Literal["majority", "zero-shot", "YASA", "boosting", "convolution", "vision head"], ...] = PEERS
+    robustness: bool = Field(True, description="stage corrupted recordings too")
+    corruptions: tuple[str, ...] | None = Field(None, description="by name; none but lost channels: []; all: null")
+    lost_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (0.35, 0.7), description="of each night, at its end, in which a channel is dead"
+    )
+    boosting_rounds: Count = Field(120, description="trees for each stage, at most")
+    convolution_passes: Count = Field(10, description="passes of the convolutional network, at most")
+    spoilt_epochs: int = Field(
+        80, ge=0, description="epochs of each night, in a row, that are spoilt; 0 for all; lost channels: always all"
+    )
+    seed: int = Field(7, ge=0)
+
+
 class Settings(Section):
     """All settings of a run."""
 
@@ -288,6 +332,16 @@ class Settings(Section):
     report: ReportSettings = ReportSettings()
     serve: ServeSettings = ServeSettings()
     tracking: TrackingSettings = TrackingSettings()
+    compare: CompareSettings = CompareSettings()
+
+    @model_validator(mode="after")
+    def _cut_up_what_is_whole(self) -> "Settings":
+        if self.train.sharding == "fsdp" and self.model.quantise != "none":
+            raise ValueError(
+                f"train.sharding = fsdp cannot cut up the weights of model.quantise = {self.model.quantise}; "
+                "leave one of them out"
+            )
+        return self
 
 
 def read_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

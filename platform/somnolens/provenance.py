@@ -13,6 +13,10 @@ from typing import Any
 
 from somnolens import __version__
 from somnolens.errors import RunFolderError
+from somnolens.storage import create_bytes, list_names
+
+BEGUN_FILE = "begun.json"
+"""What was asked of a run that can be gone on with."""
 
 
 def make_run_folder(parent: Path, name: str | None = None) -> Path:
@@ -26,10 +30,46 @@ def make_run_folder(parent: Path, name: str | None = None) -> Path:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise RunFolderError(
-            f"The run folder {folder} exists. No run overwrites another: name a new one, or remove it."
-        ) from None
+        raise RunFolderError(_refuse(folder)) from None
     return folder
+
+
+def begin_run(run: Path, asked: dict[str, Any]) -> bool:
+    """Begin a run in a new folder, of this machine or a store, or go on with it where the same was begun before.
+
+    Parameters
+    ----------
+    run : Path
+    asked : dict
+        Everything that decides what comes out, as plain values.
+
+    Returns
+    -------
+    bool
+        Whether there is something to go on with.
+
+    Raises
+    ------
+    RunFolderError
+        Where the folder holds anything else.
+    """
+    content = (json.dumps(asked, indent=2) + "\n").encode()
+    if not (run / BEGUN_FILE).is_file():
+        if list_names(run):
+            raise RunFolderError(_refuse(run))
+        if create_bytes(run / BEGUN_FILE, content):
+            return False
+    before = json.loads((run / BEGUN_FILE).read_text())
+    changed = [key for key in asked if before.get(key) != asked[key]]
+    if changed:
+        raise RunFolderError(
+            f"{_refuse(run)} It was begun with other {' and '.join(changed)}; --resume goes on with it as it is asked now."
+        )
+    return True
+
+
+def _refuse(run: Path) -> str:
+    return f"The run folder {run} exists. No run overwrites another: name a new one, or remove it."
 
 
 def fingerprint(content: Any) -> str:

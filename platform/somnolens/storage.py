@@ -4,6 +4,7 @@ A path of an object store is a `upath.UPath`, which has the methods of `pathlib.
 `s3://`, `gs://`, `abfs://` and whatever else fsspec opens. Libraries that want a real file get a copy of it.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -50,6 +51,11 @@ def parse_path(text: str | Path) -> Path:
 def is_here(path: Path) -> bool:
     """Whether a path is one of this machine's file system."""
     return isinstance(path, Path)
+
+
+def settle(path: Path) -> Path:
+    """A path that means the same in every folder: absolute on this machine, in a store as it is."""
+    return path.resolve() if is_here(path) else path
 
 
 def list_names(folder: Path) -> list[str]:
@@ -122,6 +128,69 @@ def _fetch(path: Path, folder: Path) -> Path:
     with explain(path, "read"), path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, _PIECE_BYTES)
     return copy
+
+
+def read_span(path: Path, start: int, stop: int) -> bytes:
+    """Bytes of a file from `start` up to `stop`, and no others.
+
+    Raises
+    ------
+    StorageError
+    """
+    if not is_here(path):
+        with explain(path, "read"):
+            return path.fs.cat_file(path.path, start=start, end=stop)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(file, stop - start, start)
+    finally:
+        os.close(file)
+
+
+def fetch_folder(folder: Path, target: Path) -> Path:
+    """Copy the files of a folder, of this machine or a store, below a new folder of this machine."""
+    for name in list_names(folder):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with explain(folder / name, "read"):
+            copy.write_bytes((folder / name).read_bytes())
+    return target
+
+
+def put_folder(folder: Path, target: Path) -> None:
+    """Copy the files of a folder of this machine into one of a store, each whole or not at all."""
+    for name in list_names(folder):
+        put_file(folder / name, target / name)
+
+
+def put_file(path: Path, target: Path) -> None:
+    """Copy a file of this machine, however large, into a store, whole or not at all."""
+    with explain(target, "written"):
+        target.fs.put_file(str(path), target.path)
+
+
+def keep_copy(path: Path) -> Path:
+    """A copy of a large file of a store that all processes of this machine share, and later ones too.
+
+    It lies below the folder for temporary files, under a name that is the address; the file in the store must never
+    change.
+
+    Raises
+    ------
+    StorageError
+    """
+    copy = locate_copy(path)
+    if not copy.is_file():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=copy.parent, prefix=".tmp-") as folder:
+            os.replace(_fetch(path, Path(folder) / "new"), copy)
+    return copy
+
+
+def locate_copy(path: Path) -> Path:
+    """Where `keep_copy` keeps a file of a store."""
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / "somnolens" / name / path.name
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -26,20 +26,6 @@ def nights(tmp_path_factory) -> list[Night]:
     return [replace(night, subject=f"SIM{number:03d}", night=f"SIM{number:03d}") for number in range(N_NIGHTS)]
 
 
-@pytest.fixture
-def nodes():
-    """A head that computes nothing, and two nodes with a processor each."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    yield cluster, workers
-    ray.shutdown()
-    cluster.shutdown()
-
-
 def test_the_loss_of_a_node_changes_no_byte(nodes, nights, tmp_path: Path):
     cluster, workers = nodes
     settings, heard, on_nodes = Settings(), [], set()

@@ -57,7 +57,7 @@ def test_show_tells_the_card_and_when_the_adapter_served(registry):
     said = invoke("show", "narrow")
     assert "train 2 subjects, 12 epochs: 3 W, 1 N1, 5 N2, 2 N3, 1 R" in said
     assert "settings, train lora_rank 8, learning_rate 0.002" in said
-    assert "night-level step weight 0.5" in said
+    assert "night-level step chain, weight 0.5" in said
     assert "validation night.kappa 0.700" in said
     assert re.search(r"1 \d{4}-\d\d-\d\d \d\d:\d\d narrow - the \[first\] one", said)
     assert re.search(r"2 \d{4}-\d\d-\d\d \d\d:\d\d wide narrow", said)

@@ -198,6 +198,8 @@ def test_pixels_equal_those_of_the_official_image_processor(name, find_folder, s
     )
     ours = find_family(model, processor).make_pixels(pictures, torch.from_numpy(palette))
     pixels = ours["pixel_values"].flatten(0, 1) if name == "internvl" else ours["pixel_values"]
+    if name.startswith("qwen"):  # its frames are equal, and ours makes one
+        pixels = pixels.unflatten(1, (3, 1, -1)).expand(-1, -1, 2, -1).flatten(1)
     torch.testing.assert_close(pixels, official["pixel_values"].float(), rtol=0, atol=2e-6)
     for more in ("image_grid_thw", "image_sizes"):
         assert (more in ours) == (more in official)

@@ -4,11 +4,13 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoImageProcessor
+from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLVisionConfig
+from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionPatchEmbed
 
 from somnolens.config import RenderSettings
 from somnolens.model.base import load_model
 from somnolens.model.families import find_family
-from somnolens.model.families.qwen3_vl import PatchProduct
+from somnolens.model.families.qwen3_vl import embed_stills
 from somnolens.render.style import Style
 
 
@@ -24,18 +26,23 @@ def test_pixels_equal_those_of_the_official_processor(base_folder, settings, sty
             images=[Image.fromarray(chosen.palette[picture]) for picture in pictures], return_tensors="pt"
         )
         ours = find_family(model, processor).make_pixels(torch.from_numpy(pictures), torch.from_numpy(chosen.palette))
-        torch.testing.assert_close(ours["pixel_values"], official["pixel_values"], rtol=0, atol=1e-6)
+        first, second = official["pixel_values"].unflatten(1, (3, 2, -1)).unbind(2)
+        assert torch.equal(first, second)
+        torch.testing.assert_close(ours["pixel_values"], first.flatten(1), rtol=0, atol=1e-6)
         assert torch.equal(ours["image_grid_thw"], official["image_grid_thw"])
 
 
-def test_the_patch_product_is_the_convolution(settings):
-    model, _, processor = load_model(settings.model)
-    convolution = model.model.visual.patch_embed.proj
-    patches = torch.randn(5, 3, 2, 16, 16)
-    expected = convolution(patches)
-    find_family(model, processor)
-    assert type(convolution) is PatchProduct
-    torch.testing.assert_close(convolution(patches), expected)
+def test_one_frame_of_a_still_is_embedded_as_the_two_equal_ones():
+    torch.manual_seed(0)
+    config = Qwen3VLVisionConfig(patch_size=16, temporal_patch_size=2, hidden_size=24)
+    embed, frame = Qwen3VLVisionPatchEmbed(config), torch.randn(5, 3, 1, 256)
+    embed(frame.expand(-1, -1, 2, -1).flatten(1)).square().sum().backward()
+    expected, slope = embed(frame.expand(-1, -1, 2, -1).flatten(1)), embed.proj.weight.grad.clone()
+    embed_stills(embed)
+    embed.zero_grad()
+    embed(frame.flatten(1)).square().sum().backward()
+    torch.testing.assert_close(embed(frame.flatten(1)), expected)
+    torch.testing.assert_close(embed.proj.weight.grad, slope)
 
 
 def test_a_picture_of_448_by_224_costs_98_image_tokens(settings):

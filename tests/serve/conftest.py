@@ -43,7 +43,7 @@ def night_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def client(service_settings: ServeSettings, engine: Engine) -> Iterator[TestClient]:
     size = service_settings.max_batch_size
-    batcher = PictureBatcher(lambda pictures: engine.score_pictures(pictures, size), size, wait_s=0.0)
+    batcher = PictureBatcher(lambda pictures: engine.look(pictures, size), size, wait_s=0.0)
     stager = Stager(load_reader(service_settings.adapter), batcher.score, size, chunks_at_once=2, nights_at_once=1)
     with TestClient(create_api(stager, service_settings), raise_server_exceptions=False) as client:
         yield client

@@ -2,35 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from somnolens.config import ModelSettings, Settings
-from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import attach_lora, prepare_looker
 from somnolens.model.base import Looker
 from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
 from somnolens.render.style import Style
 from somnolens.train.rows import Rows
-from tests.small_cohort import build_without_ray, small_settings, write_small_cohort
 from tests.tiny_models import write_tiny_model
-
-
-@pytest.fixture(scope="session")
-def short_settings(adapter_folder: Path) -> Settings:
-    """Two passes of three steps on two workers."""
-    return small_settings(adapter_folder.parent / "base", "train.max_failures=1")
-
-
-@pytest.fixture(scope="session")
-def small_dataset(short_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Three short nights to learn from, one to validate on, one to test on; never written to."""
-    folder = tmp_path_factory.mktemp("learning")
-    return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
 
 
 @pytest.fixture(scope="session")

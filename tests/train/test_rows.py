@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from somnolens.render.style import FIRST_INK, LEVELS
-from somnolens.train.rows import Rows, hide_at_random, plan_batches, spread_evenly, weigh_stages
+from somnolens.train.rows import Rows, draw_evenly, hide_at_random, plan_batches, spread_evenly, weigh_stages
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 5))
@@ -21,6 +21,36 @@ def test_each_pass_has_an_order_of_its_own_that_the_seed_repeats():
     first, again, second = (next(plan_batches(100, 32, 7, n_pass)) for n_pass in (0, 0, 1))
     assert (first == again).all()
     assert (first != second).any()
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=200), st.integers(0, 4))
+def test_balanced_stages_come_equally_often(codes, n_pass):
+    codes = np.array(codes)
+    drawn = np.bincount(codes[draw_evenly(codes, 7, n_pass)], minlength=5)
+    assert drawn.sum() == len(codes)
+    assert np.ptp(drawn[np.unique(codes)]) <= 1
+
+
+def test_balanced_passes_take_up_where_the_last_one_stopped():
+    codes = np.array([0] * 90 + [1] * 10)
+    passes = [draw_evenly(codes, 7, n_pass) for n_pass in range(9)]
+    assert [np.bincount(codes[places]).tolist() for places in passes] == [[50, 50]] * 9
+    times = np.bincount(np.concatenate(passes), minlength=100)
+    assert set(times[:90]) == {5}
+    assert set(times[90:]) == {45}
+
+
+def test_balanced_batches_repeat_themselves_from_seed_and_pass():
+    codes = np.arange(60) % 3
+    first, again, second = (np.concatenate(list(plan_batches(60, 8, 7, n, codes))) for n in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != second).any()
+
+
+def test_balanced_sampling_leaves_nothing_to_weigh():
+    weights, shares = weigh_stages(np.repeat(range(5), [50, 5, 30, 10, 5]), "balanced", "balanced")
+    np.testing.assert_allclose(weights, 1)
+    np.testing.assert_allclose(shares, 0.2)
 
 
 def test_weights_are_the_root_of_the_inverse_frequency_with_mean_one():

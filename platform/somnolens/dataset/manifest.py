@@ -5,8 +5,9 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,7 @@ class Dataset:
 
     def read_stages(self, night: str) -> np.ndarray:
         """Stage codes of a night, shape (n_epochs,), -1 where unscored."""
-        return _encode(self._read(night, ["stage"])["stage"].to_pylist())
+        return encode_stages(self._read(night, ["stage"])["stage"].to_pylist())
 
     def read_soft_labels(self, night: str) -> np.ndarray:
         """Share of the scorers for each stage, shape (n_epochs, 5); not a number where nobody gave one."""
@@ -149,21 +150,33 @@ class Dataset:
             return render_signals(*self.read_signals(night), self.style)
         return np.stack([decode_png(content) for content in self.read_images(night)])
 
-    def read_images(self, night: str) -> list[bytes]:
-        """PNG bytes of a night's pictures."""
+    def read_images(self, night: str, group: int | None = None) -> list[bytes]:
+        """PNG bytes of the pictures of a night, or of one row group of its shard."""
         if self.drawn_anew:
-            return [encode_png(picture, self.style.palette) for picture in self.read_pictures(night)]
-        return self._read(night, ["image"])["image"].combine_chunks().field("bytes").to_pylist()
+            pictures = render_signals(*self.read_signals(night, group), self.style)
+            return [encode_png(picture, self.style.palette) for picture in pictures]
+        return self._read(night, ["image"], group)["image"].combine_chunks().field("bytes").to_pylist()
 
-    def read_signals(self, night: str) -> tuple[np.ndarray, np.ndarray]:
+    def read_signals(self, night: str, group: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Kept signals in microvolts, float32, shape (n_epochs, n_derivations, n_samples), and which are present."""
-        table = self._read(night, ["signals", "uv_per_step", "quality"])
+        table = self._read(night, ["signals", "uv_per_step", "quality"], group)
         uv_per_step = np.array(table["uv_per_step"].to_pylist(), dtype=np.float32)
         present = np.array([quality != "missing" for quality in table["quality"][0].as_py()])
         return decode_signals(table["signals"].to_pylist(), uv_per_step), present
 
-    def _read(self, night: str, columns: list[str]) -> Any:
-        return _read_shard(locate_shard(self.folder, self._splits[night], night), columns)
+    def locate(self, night: str) -> Path:
+        """The shard of a night."""
+        return locate_shard(self.folder, self._splits[night], night)
+
+    @contextmanager
+    def open_shard(self, night: str) -> Iterator[pq.ParquetFile]:
+        """The shard of a night, for as long as the block runs."""
+        with self.locate(night).open("rb") as stream, pq.ParquetFile(stream) as file:
+            yield file
+
+    def _read(self, night: str, columns: list[str], group: int | None = None) -> pa.Table:
+        with self.open_shard(night) as file:
+            return file.read(columns=columns) if group is None else file.read_row_group(group, columns=columns)
 
     @cached_property
     def _splits(self) -> dict[str, str]:
@@ -244,11 +257,6 @@ def write_manifest(folder: Path, reports: Sequence[ShardReport], settings: Setti
     return open_dataset(folder)
 
 
-def _read_shard(shard: Path, columns: list[str]) -> pa.Table:
-    with shard.open("rb") as stream, pq.ParquetFile(stream) as file:
-        return file.read(columns=columns)
-
-
 def _sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(sum((Counter(count) for count in counts), Counter()).items()))
 
@@ -292,6 +300,13 @@ def read_reports(folder: Path, render_hash: str, splits: dict[str, str]) -> list
     )
 
 
-def _encode(stages: Sequence[str]) -> np.ndarray:
+def encode_stages(stages: Sequence[str]) -> np.ndarray:
+    """Index of each stage in `aasm.STAGES`, -1 for what is none.
+
+    Examples
+    --------
+    >>> encode_stages(["W", "UNSCORED"]).tolist()
+    [0, -1]
+    """
     order = {stage: code for code, stage in enumerate(STAGES)}
     return np.array([order.get(stage, -1) for stage in stages], dtype=np.int64)

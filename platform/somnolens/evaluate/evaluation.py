@@ -15,8 +15,8 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.evaluate.agreement import Agreement, measure_agreement, pair_codes, pair_probabilities, pool
 from somnolens.evaluate.traits import read_traits
 from somnolens.hypnogram import Hypnogram
-from somnolens.model.adapters import check_render_hash
-from somnolens.score.engine import Engine
+from somnolens.model.adapter_card import check_render_hash
+from somnolens.score.engine import N_STAGES, Engine
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,8 +219,8 @@ def evaluate_adapter(
     batch_size = engine.card.resolved.score.batch_size
 
     def stage(known: KnownNight) -> NightResult:
-        alone = engine.score_pictures(dataset.read_pictures(known.night), batch_size)
-        scored = name_stages(known, engine.read_night(alone), system)
-        return NightResult(known, scored, engine.calibrate_pictures(alone))
+        readings = engine.look(dataset.read_pictures(known.night), batch_size)
+        scored = name_stages(known, engine.read_night(readings), system)
+        return NightResult(known, scored, engine.calibrate_pictures(readings[:, :N_STAGES]))
 
     return evaluate_system(system, stage, read_known_nights(dataset, split), report)

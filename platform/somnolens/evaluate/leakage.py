@@ -23,7 +23,7 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.dataset.splits import SPLITS
 from somnolens.epochs import GOOD
 from somnolens.errors import LeakError
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 
 LOCAL_COHORTS: Final = ("simulated", "edf_folder")
 """Cohorts whose subjects have names in their own folder only."""
@@ -98,11 +98,14 @@ def _identify(dataset: Dataset) -> str:
 
 
 def _check_card(dataset: Dataset, split: str, card: AdapterCard) -> None:
-    """Against the subjects that the adapter's card names, where a name means the same person."""
+    """Against the subjects that the adapter's card names, where a name means the same person.
+
+    Of the very dataset that it learnt from the splits tell, and they know the cohort of each subject.
+    """
     learnt = card.dataset.get("subjects", {})
     same = card.dataset.get("fingerprint") == _identify(dataset)
     shared = {*card.dataset.get("cohorts", ())} & {*dataset.manifest["cohorts"]} - {*LOCAL_COHORTS}
-    if not (same or shared) or split in LEARNT:
+    if same or not shared or split in LEARNT:
         return
     both = sorted({*dataset.subjects(split)} & {name for one in LEARNT for name in learnt.get(one, ())})
     if both:

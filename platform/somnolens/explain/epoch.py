@@ -56,6 +56,10 @@ class Explanation:
             return f"Rules and model disagree. {one.disagreement}"
         if one.is_supported:
             return f"The measured evidence supports {one.stage}."
+        if one.supported:
+            return (
+                f"The measured evidence is thin: it does not rule {one.stage} out and would do for {one.supported[0]}."
+            )
         return f"The measured evidence supports no stage, {one.stage} as little as another."
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +126,9 @@ def parse_epochs(text: str, n_epochs: int) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise SettingsError(f"--epochs {text!r}: {part!r} is no epoch. Write numbers and ranges, as in 120,300-305.")
+            raise SettingsError(
+                f"--epochs {text!r}: {part!r} is no epoch. Write numbers and ranges, as in 120,300-305."
+            )
         chosen += range(int(first), int(last or first) + 1)
     beyond = [epoch for epoch in chosen if epoch >= n_epochs]
     if beyond or not chosen:

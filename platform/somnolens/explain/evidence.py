@@ -26,7 +26,6 @@ from somnolens.explain.events import (
 from somnolens.explain.rhythms import (
     find_arousals,
     find_movements,
-    find_sawtooth,
     mark_alpha,
     mark_low_mixed,
     mark_rolls,
@@ -59,7 +58,7 @@ class Evidence:
         Seconds of slow eye movements.
     alpha, rolls : tuple of Event, or None
         The stretches of these seconds.
-    sawtooth, arousals : tuple of Event, or None
+    arousals : tuple of Event, or None
     tone_uv, tone_ratio : float or None
         Median chin tone, root mean square, and how many times the night's lowest it is.
     movement_s : float or None
@@ -76,7 +75,6 @@ class Evidence:
     rolls_s: float | None = None
     alpha: tuple[Event, ...] | None = None
     rolls: tuple[Event, ...] | None = None
-    sawtooth: tuple[Event, ...] | None = None
     arousals: tuple[Event, ...] | None = None
     tone_uv: float | None = None
     tone_ratio: float | None = None
@@ -85,7 +83,7 @@ class Evidence:
     @property
     def events(self) -> tuple[Event, ...]:
         """All events, by their time."""
-        groups = (self.spindles, self.k_complexes, self.waves, self.alpha, self.rapid, self.rolls, self.sawtooth)
+        groups = (self.spindles, self.k_complexes, self.waves, self.alpha, self.rapid, self.rolls)
         groups = (*groups, self.arousals)
         return tuple(sorted((event for group in groups for event in group or ()), key=lambda event: event.start_s))
 
@@ -149,10 +147,9 @@ def _look_at_brain(night: _Night) -> dict[str, list[Any]]:
     waves = find_waves(night.signal(frontal), rate_hz, frontal)
     complexes = pick_k_complexes(waves, night.signal(frontal), rate_hz)
     spindles = find_spindles(night.signal(central), rate_hz, central)
-    sawtooth = find_sawtooth(night.signal(central), rate_hz, central)
     arousals = find_arousals(night.signal(central), spindles, rate_hz, central)
     found = {"waves": (waves, frontal), "k_complexes": (complexes, frontal), "spindles": (spindles, central)}
-    found |= {"sawtooth": (sawtooth, central), "arousals": (arousals, central)}
+    found["arousals"] = arousals, central
     for name, (events, derivation) in found.items():
         columns[name] = night.pick_epochs([derivation], _in_epoch(events))
     fill = _fill_epoch(waves)
@@ -160,7 +157,9 @@ def _look_at_brain(night: _Night) -> dict[str, list[Any]]:
     alpha = mark_alpha(night.signal(occipital), rate_hz)
     columns["alpha_s"] = night.pick_epochs([occipital], _count_seconds(alpha))
     columns["alpha"] = night.pick_epochs([occipital], _cut_runs(alpha, ALPHA, occipital))
-    columns["low_mixed_s"] = night.pick_epochs([central], _count_seconds(mark_low_mixed(night.signal(central), rate_hz)))
+    columns["low_mixed_s"] = night.pick_epochs(
+        [central], _count_seconds(mark_low_mixed(night.signal(central), rate_hz))
+    )
     return columns
 
 

@@ -94,6 +94,7 @@ def measure_faithfulness(
     cases: Sequence[Case],
     engine: Engine,
     methods: Iterable[str] = MORE_METHODS,
+    n_steps: int = N_STEPS,
     seed: int = 7,
     report: Callable[[int], None] = lambda done: None,
 ) -> list[MethodFigures]:
@@ -106,6 +107,8 @@ def measure_faithfulness(
     engine : Engine
     methods : iterable of str
         Of `maps.MORE_METHODS`; a random order is added.
+    n_steps : int
+        Of each curve.
     seed : int
     report : callable
         Gets the number of cases done.
@@ -124,7 +127,7 @@ def measure_faithfulness(
         shape = next(iter(orders.values())).shape
         orders[RANDOM] = np.random.default_rng([seed, done]).random(shape)
         for method, order in orders.items():
-            curves[method].append(follow_curves(order, case, engine, stage, seed))
+            curves[method].append(follow_curves(order, case, engine, stage, seed, n_steps))
         report(done)
     subjects = [case.subject for case in cases]
     figures = [_sum_up(method, curves[method], alike.get(method), subjects) for method in curves]
@@ -143,7 +146,9 @@ def compare_ranks(one: np.ndarray, other: np.ndarray) -> float:
     return float(stats.spearmanr(one.ravel(), other.ravel()).statistic)
 
 
-def follow_curves(order: np.ndarray, case: Case, engine: Engine, stage: str, seed: int, n_steps: int = N_STEPS) -> Curves:
+def follow_curves(
+    order: np.ndarray, case: Case, engine: Engine, stage: str, seed: int, n_steps: int = N_STEPS
+) -> Curves:
     """Deletion and insertion of cells, hottest first.
 
     Parameters

@@ -58,8 +58,6 @@ def compare_shares(
     drawn = np.random.default_rng(seed).integers(sums.shape[1], size=(N_SAMPLES, sums.shape[1]))
     one, n_one, two, n_two = sums[:, drawn].sum(axis=2)
     both = (n_one > 0) & (n_two > 0)
-    low, high = np.quantile(
-        one[both] / n_one[both] - two[both] / n_two[both], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    )
+    low, high = np.quantile(one[both] / n_one[both] - two[both] / n_two[both], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     value = sums[0].sum() / sums[1].sum() - sums[2].sum() / sums[3].sum()
     return Interval(float(value), float(low), float(high))

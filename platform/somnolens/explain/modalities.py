@@ -102,7 +102,9 @@ class ModalityReport:
             "n_epochs": self.n_epochs,
             "drivers": self.drivers,
             "losses": {
-                modality: {s: {"probability": x.probability.to_list(), "recall": x.recall.to_list()} for s, x in by.items()}
+                modality: {
+                    s: {"probability": x.probability.to_list(), "recall": x.recall.to_list()} for s, x in by.items()
+                }
                 for modality, by in self.losses.items()
             },
             "neglect": {

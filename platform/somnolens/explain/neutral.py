@@ -45,7 +45,9 @@ class Background:
         """Noise with these spectra, float32, shape (n_derivations, n_samples), in microvolts."""
         white = np.fft.rfft(rng.standard_normal((len(self.density), n_samples)))
         fine_hz = np.fft.rfftfreq(n_samples, 1 / self.sampling_rate_hz)
-        gains = [np.sqrt(np.interp(fine_hz, self.frequencies_hz, row) * self.sampling_rate_hz / 2) for row in self.density]
+        gains = [
+            np.sqrt(np.interp(fine_hz, self.frequencies_hz, row) * self.sampling_rate_hz / 2) for row in self.density
+        ]
         return np.fft.irfft(white * np.stack(gains), n=n_samples).astype(np.float32)
 
 

@@ -55,10 +55,15 @@ class EpochEvidence:
 
     @property
     def disagreement(self) -> str:
-        """A sentence where the evidence supports another stage than the scorer's; empty elsewhere."""
-        if self.stage == UNSCORED or self.is_supported or not self.supported:
+        """A sentence where the evidence supports another stage than the scorer's; empty elsewhere.
+
+        N1 is what is left where nothing else is found, and so it contradicts only a stage that is ruled out.
+        """
+        ruled_out = any(f.stage == self.stage and f.weight == "rules out" for f in self.findings)
+        others = [stage for stage in self.supported if stage != "N1" or ruled_out]
+        if self.stage == UNSCORED or self.is_supported or not others:
             return ""
-        other = self.supported[0]
+        other = others[0]
         why = next(f for f in self.findings if f.stage == other and f.weight == "defines")
         against = next((f for f in self.findings if f.stage == self.stage and not f.speaks_for), None)
         against_text = f" Against {self.stage}: {against.sentence}." if against else ""
@@ -72,7 +77,9 @@ class EpochEvidence:
             "supported": list(self.supported),
             "reasons": self.reasons,
             "disagreement": self.disagreement,
-            "findings": [{"rule": f.rule, "weight": f.weight, "clause": f.clause, "text": f.text} for f in self.findings],
+            "findings": [
+                {"rule": f.rule, "weight": f.weight, "clause": f.clause, "text": f.text} for f in self.findings
+            ],
             "measured": self.measured.to_dict(),
         }
 

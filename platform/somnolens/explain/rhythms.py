@@ -12,7 +12,6 @@ from scipy import signal
 from somnolens.explain.events import (
     AROUSAL,
     MOVEMENT,
-    SAWTOOTH,
     Event,
     cut_seconds,
     filter_band,
@@ -25,7 +24,7 @@ from somnolens.explain.events import (
 ALPHA_HZ: Final = (8.0, 13.0)
 """AASM IV, stage W."""
 
-ALPHA_SHARE: Final = 0.40
+ALPHA_SHARE: Final = 0.50
 """Of the power from 2 to 30 Hz; 1/f noise alone has 0.13 there."""
 
 ALPHA_UV: Final = 8.0
@@ -40,6 +39,10 @@ ROLL_HZ: Final = (0.15, 0.8)
 ROLL_UV: Final = 25.0
 """Least size of a rolling movement, peak to peak, half the difference of both eyes."""
 
+SHIFT: Final = 1.6
+"""Rise of fast activity that begins an arousal. On simulated nights this finds a third of them, and two of five that it
+finds are there: the weakest of the measures."""
+
 LOUD: Final = 3.0
 """A second with so many times the median chin tone of the night is movement."""
 
@@ -47,7 +50,7 @@ LOUD: Final = 3.0
 def mark_alpha(samples_uv: np.ndarray, rate_hz: float) -> np.ndarray:
     """Seconds in which a rhythm of 8 to 13 Hz rules, bool, shape (n_seconds,).
 
-    It holds at least 40 % of the power from 2 to 30 Hz and is at least 8 microvolts peak to peak.
+    It holds at least half of the power from 2 to 30 Hz and is at least 8 microvolts peak to peak.
     """
     frequencies_hz, power = measure_power(samples_uv, rate_hz)
     alpha = sum_band(frequencies_hz, power, *ALPHA_HZ)
@@ -95,23 +98,21 @@ def find_movements(tone_uv: np.ndarray, eeg_uv: np.ndarray, rate_hz: float) -> l
     """Seconds in which chin tone is three times the night's median or the EEG is above 350 microvolts."""
     heights_uv = measure_heights(eeg_uv, rate_hz)
     loud = tone_uv > LOUD * max(np.median(tone_uv), 0.1)
-    return [
-        Event(MOVEMENT, float(first), float(n), "chin EMG") for first, n in find_runs(loud | (heights_uv > 350.0))
-    ]
+    return [Event(MOVEMENT, float(first), float(n), "chin EMG") for first, n in find_runs(loud | (heights_uv > 350.0))]
 
 
 def find_arousals(eeg_uv: np.ndarray, spindles: list[Event], rate_hz: float, derivation: str) -> list[Event]:
     """Abrupt shifts to alpha or to more than 16 Hz for 3 to 15 s, after 10 s without one (AASM V.A, arousal rule).
 
-    Fast activity is the power from 8 to 13 and from 16 to 30 Hz outside spindles; a shift is twice its median over
-    the 30 s before, in amplitude. An increase of chin tone, which the manual wants in R, is not asked for.
+    Fast activity is the power from 8 to 13 and from 16 to 30 Hz outside spindles; a shift is 1.6 times its median
+    over the 30 s before, in amplitude. An increase of chin tone, which the manual wants in R, is not asked for.
     """
     frequencies_hz, power = measure_power(eeg_uv, rate_hz)
     fast = np.sqrt(sum_band(frequencies_hz, power, *ALPHA_HZ) + sum_band(frequencies_hz, power, 16.0, 30.0))
     for event in spindles:
         fast[int(event.start_s) : int(event.end_s) + 1] = 0.0
     before = _median_before(fast, 30)
-    risen = (fast > 2.0 * before) & (before > 0)
+    risen = (fast > SHIFT * before) & (before > 0)
     runs = [run for run in find_runs(risen, least=3) if run[1] <= 15 and not risen[max(0, run[0] - 10) : run[0]].any()]
     return [Event(AROUSAL, float(first), float(n), derivation) for first, n in runs]
 
@@ -119,22 +120,3 @@ def find_arousals(eeg_uv: np.ndarray, spindles: list[Event], rate_hz: float, der
 def _median_before(values: np.ndarray, n: int) -> np.ndarray:
     padded = np.concatenate([np.full(n, values[0]), values[:-1]])
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, n)[: len(values)], axis=1)
-
-
-def find_sawtooth(samples_uv: np.ndarray, rate_hz: float, derivation: str) -> list[Event]:
-    """Trains of triangular, lopsided waves of 2 to 6 Hz for at least 2 s (AASM IV, stage R).
-
-    What a triangle with unequal sides has and a sine lacks: its slopes are skewed. Marked are seconds whose slopes,
-    from 1.5 to 15 Hz, have a skewness above 0.9 while 2 to 6 Hz hold most of the power.
-    """
-    frequencies_hz, power = measure_power(samples_uv, rate_hz)
-    share = sum_band(frequencies_hz, power, 2.0, 6.5) / np.maximum(sum_band(frequencies_hz, power, 0.5, 30.0), 1e-9)
-    slopes = np.diff(filter_band(samples_uv, rate_hz, 1.5, 15.0), prepend=0.0)
-    skewness = np.abs(_skew(cut_seconds(slopes, rate_hz)))
-    marked = (share > 0.6) & (skewness > 0.9) & (measure_heights(samples_uv, rate_hz) > 15.0)
-    return [Event(SAWTOOTH, float(first), float(n), derivation) for first, n in find_runs(marked, least=2)]
-
-
-def _skew(rows: np.ndarray) -> np.ndarray:
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    return (centred**3).mean(axis=1) / np.maximum((centred**2).mean(axis=1), 1e-12) ** 1.5

@@ -27,7 +27,7 @@ from somnolens.explain.evidence import Evidence
 
 Weight = Literal["defines", "agrees", "against", "rules out"]
 
-LOW_TONE: Final = 1.6
+LOW_TONE: Final = 1.8
 """Chin tone up to so many times the night's lowest is low; the manual gives no number."""
 
 HIGH_TONE: Final = 2.5
@@ -126,7 +126,8 @@ def judge_epoch(look: Look) -> list[Finding]:
 def list_supported(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Stages that a finding defines and none rules out, in the order of `aasm.STAGES`."""
     by_weight = {
-        weight: {finding.stage for finding in findings if finding.weight == weight} for weight in ("defines", "rules out")
+        weight: {finding.stage for finding in findings if finding.weight == weight}
+        for weight in ("defines", "rules out")
     }
     return tuple(stage for stage in STAGES if stage in by_weight["defines"] - by_weight["rules out"])
 
@@ -234,7 +235,9 @@ def _n2_continues(look: Look) -> str | None:
         marks = _list_marks(look.night[epoch])
         if marks:
             ago = look.epoch - epoch
-            return f"{_count(marks)} {ago} {'epoch' if ago == 1 else 'epochs'} earlier in this run of N2, no arousal since"
+            return (
+                f"{_count(marks)} {ago} {'epoch' if ago == 1 else 'epochs'} earlier in this run of N2, no arousal since"
+            )
     return None
 
 
@@ -295,11 +298,6 @@ def _r_continues(look: Look) -> str | None:
     return None
 
 
-def _sawtooth(look: Look) -> str | None:
-    trains = look.here.sawtooth
-    return f"sawtooth waves for {sum(event.duration_s for event in trains):.0f} s" if trains else None
-
-
 def _eyes_rest(look: Look) -> str | None:
     rapid = look.here.rapid
     return None if rapid is None or rapid else f"no rapid eye movement in {EPOCH_S} s"
@@ -312,8 +310,16 @@ def _moves(look: Look) -> str | None:
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule("W.1", "W", "defines", "IV, stage W: alpha rhythm over the occipital region", _alpha_fills),
-    Rule("W.2", "W", "defines", "IV, stage W: eye blinks, or rapid eye movements with normal or high tone", _eyes_are_open),
-    Rule("W.3", "W", "agrees", "IV, stage W: chin EMG of variable amplitude, usually higher than asleep", _tone_is_high),
+    Rule(
+        "W.2",
+        "W",
+        "defines",
+        "IV, stage W: eye blinks, or rapid eye movements with normal or high tone",
+        _eyes_are_open,
+    ),
+    Rule(
+        "W.3", "W", "agrees", "IV, stage W: chin EMG of variable amplitude, usually higher than asleep", _tone_is_high
+    ),
     Rule("W.4", "W", "agrees", "IV, major body movements", _moves),
     Rule("W.5", "W", "against", "IV, stage N1: alpha is attenuated for more than half of the epoch", _alpha_is_short),
     Rule("W.6", "W", "rules out", "IV, stage N2: spindles and K-complexes", _many_marks),
@@ -326,7 +332,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("N1.5", "N1", "rules out", "IV, stage N3", _slow_waves_fill),
     Rule("N1.6", "N1", "rules out", "IV, stage R: rapid eye movements and low tone", _dreams),
     Rule("N2.1", "N2", "defines", "IV, stage N2: begins with a spindle or K-complex", _spindles_or_complexes),
-    Rule("N2.2", "N2", "defines", "IV, stage N2: continues until an arousal, a movement or another stage", _n2_continues),
+    Rule(
+        "N2.2", "N2", "defines", "IV, stage N2: continues until an arousal, a movement or another stage", _n2_continues
+    ),
     Rule("N2.3", "N2", "agrees", "IV, stage N2: a mark in the second half begins N2 with the next epoch", _later_marks),
     Rule("N2.4", "N2", "rules out", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
     Rule("N2.5", "N2", "rules out", "IV, stage N3", _slow_waves_fill),
@@ -335,12 +343,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("N3.2", "N3", "rules out", "IV, stage N3: slow waves for at least 20 % of the epoch", _slow_waves_are_few),
     Rule("N3.3", "N3", "against", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
     Rule("R.1", "R", "defines", "IV, stage R: rapid eye movements and low chin tone", _dreams),
-    Rule("R.2", "R", "defines", "IV, stage R: continues with low tone and without spindles or K-complexes", _r_continues),
-    Rule("R.3", "R", "agrees", "IV, stage R: sawtooth waves", _sawtooth),
-    Rule("R.4", "R", "against", "IV, stage R: rapid eye movements", _eyes_rest),
-    Rule("R.5", "R", "rules out", "IV, stage R: low chin tone", _tone_is_high),
-    Rule("R.6", "R", "rules out", "IV, stage N2: two spindles or K-complexes", _many_marks),
-    Rule("R.7", "R", "rules out", "IV, stage N3", _slow_waves_fill),
-    Rule("R.8", "R", "rules out", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
+    Rule(
+        "R.2", "R", "defines", "IV, stage R: continues with low tone and without spindles or K-complexes", _r_continues
+    ),
+    Rule("R.3", "R", "against", "IV, stage R: rapid eye movements", _eyes_rest),
+    Rule("R.4", "R", "rules out", "IV, stage R: low chin tone", _tone_is_high),
+    Rule("R.5", "R", "rules out", "IV, stage N2: two spindles or K-complexes", _many_marks),
+    Rule("R.6", "R", "rules out", "IV, stage N3", _slow_waves_fill),
+    Rule("R.7", "R", "rules out", "IV, stage W: alpha rhythm for more than half of the epoch", _alpha_fills),
 )
 """All rules, stage by stage. Where two stages are supported, the evidence does not decide between them."""

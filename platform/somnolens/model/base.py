@@ -1,5 +1,7 @@
 """A base model made ready to look at pictures and name a stage in one forward pass."""
 
+import importlib.util
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoTokenizer,
+    BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -19,8 +22,8 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
 from somnolens.config import ModelSettings
-from somnolens.errors import BaseModelError
-from somnolens.model.families import find_family
+from somnolens.errors import BaseModelError, SettingsError
+from somnolens.model.families import find_family, find_language_path
 from somnolens.model.family import Family
 from somnolens.model.narrowing import answer_last_position_only
 from somnolens.model.prompt import encode_prompt, find_class_tokens
@@ -51,12 +54,15 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
     ------
     BaseModelError
         Where the name or folder holds no image-text-to-text model.
+    SettingsError
+        Where `settings.quantise` asks for what is not installed.
     """
     place = locate_base(settings.base)
     transformers_logging.disable_progress_bar()
     try:
+        more = {} if settings.quantise == "none" else {"quantization_config": choose_quantisation(settings)}
         model = AutoModelForImageTextToText.from_pretrained(
-            place, revision=settings.revision, dtype=choose_dtype(settings.dtype)
+            place, revision=settings.revision, dtype=choose_dtype(settings.dtype), **more
         )
         tokenizer = load_tokenizer(settings)
         image_processor, _ = ImageProcessingMixin.get_image_processor_dict(place, revision=settings.revision)
@@ -67,6 +73,33 @@ def load_model(settings: ModelSettings) -> tuple[PreTrainedModel, PreTrainedToke
         ) from None
     model.name_or_path = model.config._name_or_path = settings.base  # what peft writes down: no path of this machine
     return model, tokenizer, image_processor
+
+
+def choose_quantisation(settings: ModelSettings) -> BitsAndBytesConfig:
+    """Four bits for the linear modules of the decoder's layers, as QLoRA has them; all else stays as it is.
+
+    NF4, with its scales quantised once more (T. Dettmers et al., "QLoRA: efficient finetuning of quantized LLMs",
+    NeurIPS 2023). Vision tower, embeddings and head are small beside the decoder, and pictures are all it goes by.
+
+    Raises
+    ------
+    SettingsError
+        Where bitsandbytes is not installed.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise SettingsError(
+            f"model.quantise = {settings.quantise} needs bitsandbytes, which is not installed. "
+            "Install somnolens[qlora], or leave the setting out."
+        )
+    config = AutoConfig.from_pretrained(locate_base(settings.base), revision=settings.revision)
+    layers = re.escape(find_language_path(config.model_type)) + r"\.layers\."
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=choose_dtype(settings.dtype),
+        llm_int8_skip_modules=[rf"(?!{layers}).*"],
+    )
 
 
 def load_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
@@ -134,6 +167,21 @@ class Looker(nn.Module):
         shown = self.family.show(features)
         logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **shown, **fixed).logits
         return logits[:, -1, self.class_token_ids].float()
+
+    def read(self, pictures_or_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the five stages, and the hidden state they were told from, float32, shape (n, n_hidden)."""
+        heard: list[torch.Tensor] = []
+        head = self.model.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda module, given: heard.append(given[0][:, -1]))
+        try:
+            return self(pictures_or_features), heard[0].float()
+        finally:
+            hook.remove()
+
+    @property
+    def n_hidden(self) -> int:
+        """Width of the hidden state that the answer is told from."""
+        return self.model.get_output_embeddings().weight.shape[1]
 
     def forward(self, pictures_or_features: torch.Tensor) -> torch.Tensor:
         """Logits of the five stages, from uint8 pictures or from features cached by `see`."""

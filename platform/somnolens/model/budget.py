@@ -222,7 +222,9 @@ def _keep(n_layers: int, layer: float, between: float, checkpointing: bool) -> f
 
 
 def _count_weights(modules: list[nn.Module]) -> int:
-    return sum(module.weight.numel() for module in modules)
+    """Weights at work; a kernel over frames has them once, because all frames of a still are equal."""
+    frames = {module: module.kernel_size[0] for module in modules if isinstance(module, nn.Conv3d)}
+    return sum(module.weight.numel() // frames.get(module, 1) for module in modules)
 
 
 def _count_layers(vision) -> int:

@@ -40,27 +40,25 @@ def cut_tiles(pictures: torch.Tensor, tile_px: int) -> torch.Tensor:
     return tiles.permute(0, 2, 4, 1, 3, 5).reshape(n, -1, n_colours, tile_px, tile_px)
 
 
-def cut_patches(
-    pictures: torch.Tensor, colours: torch.Tensor, patch_px: int, merge: int, n_frames: int
-) -> torch.Tensor:
-    """Cut pictures into patches in the order of the Qwen vision towers.
+def cut_patches(pictures: torch.Tensor, colours: torch.Tensor, patch_px: int, merge: int) -> torch.Tensor:
+    """Cut pictures into patches in the order of the Qwen vision towers, a single frame of each.
 
     Parameters
     ----------
     pictures : Tensor of uint8, shape (n, height_px, width_px)
         Palette indices.
     colours : Tensor of float32, shape (256, 3)
-    patch_px, merge, n_frames : int
-        Side of a patch; patches per side that the merger joins; times a still picture is repeated.
+    patch_px, merge : int
+        Side of a patch; patches per side that the merger joins.
 
     Returns
     -------
-    Tensor of float32, shape (n * n_patches, 3 * n_frames * patch_px ** 2)
-        Patches of one merged token stand together; within one, values run over colour, frame, row, column.
+    Tensor of float32, shape (n * n_patches, 3 * patch_px ** 2)
+        Patches of one merged token stand together; within one, values run over colour, row, column.
     """
     n, height, width = pictures.shape
     rows, columns = height // (patch_px * merge), width // (patch_px * merge)
     blocks = pictures.view(n, rows, merge, patch_px, columns, merge, patch_px).permute(0, 1, 4, 2, 5, 3, 6)
-    flat = blocks.reshape(-1, 1, patch_px * patch_px).long()
-    values = torch.stack([colours[:, channel][flat] for channel in range(3)], dim=1)
-    return values.expand(-1, -1, n_frames, -1).reshape(len(flat), -1)
+    flat = blocks.reshape(-1).long()
+    values = [channel.index_select(0, flat) for channel in colours.t().contiguous()]  # a quarter of indexing's time
+    return torch.stack([value.view(-1, patch_px * patch_px) for value in values], dim=1).flatten(1)

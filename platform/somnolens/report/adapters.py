@@ -93,7 +93,8 @@ def _list_facts(entry: Entry) -> Iterator[tuple[str, str]]:
 
 
 def _list_sequence(sequence: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "night-level step", f"weight {sequence['weight']:g}" if "weight" in sequence else NOT_TOLD
+    weight = f"chain, weight {sequence['weight']:g}" if "weight" in sequence else NOT_TOLD
+    yield "night-level step", sequence.get("kind", weight)
     for stage, row in zip(STAGES, sequence.get("transitions", []), strict=False):
         shares = (f"{share:.3f} {following}" for following, share in zip(STAGES, row, strict=False))
         yield f"after {stage}", ", ".join(shares)

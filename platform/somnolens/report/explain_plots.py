@@ -86,7 +86,9 @@ def _draw_picture(axes: Axes, one: Explanation) -> None:
     _explain_colours(axes, one)
 
 
-def _mark_events(axes: Axes, events: Sequence[Event], onset_s: float, top: float, left_px: float, second_px: float) -> None:
+def _mark_events(
+    axes: Axes, events: Sequence[Event], onset_s: float, top: float, left_px: float, second_px: float
+) -> None:
     """A bar for each event at the top of its band, and its name over the first of a kind."""
     named: list[float] = []
     kinds: set[str] = set()
@@ -124,16 +126,24 @@ def _draw_probabilities(axes: Axes, one: Explanation) -> None:
         axes.barh(row, share, height=0.72, color=STAGE_COLOURS[stage], linewidth=0)
         axes.plot([alone, alone], [row - 0.36, row + 0.36], color=INK, linewidth=1.2)
         write(axes, 1.006, row, f"{100 * share:.0f} %", size=7.5, ha="left")
-    write(axes, 1, len(STAGES) - 0.02, "bar: with its neighbours; line: the picture by itself", size=7, colour=QUIET, ha="right")
+    write(
+        axes,
+        1,
+        len(STAGES) - 0.02,
+        "bar: with its neighbours; line: the picture by itself",
+        size=7,
+        colour=QUIET,
+        ha="right",
+    )
 
 
 def _wrap_reasons(one: Explanation) -> list[tuple[str, str]]:
     """Lines of text with their colour: the verdict, then reasons for and against."""
     lines = [(part, INK) for part in textwrap.wrap(one.verdict, LINE_CHARACTERS)]
     for reason in one.evidence.reasons:
-        marker = "+ " if reason.startswith("For") else "– "
+        marker = "+ " if reason.startswith("For") else "- "
         wrapped = textwrap.wrap(reason, LINE_CHARACTERS - 2)
-        lines += [((marker if not n else "   ") + part, INK if n == 0 else INK) for n, part in enumerate(wrapped)]
+        lines += [((marker if not n else "   ") + part, INK) for n, part in enumerate(wrapped)]
     return lines
 
 
@@ -176,7 +186,9 @@ def _list_areas(axes: Axes, name: str, ends: Sequence[tuple]) -> None:
     ranked = sorted(ends, key=lambda end: end[1].value, reverse=name == "insertion")
     for row, (method, area, colour, dashes) in enumerate(ranked):
         y = 0.87 - 0.125 * row
-        axes.plot([1.06, 1.11], [y, y], color=colour, linestyle=dashes, linewidth=1.8, transform=axes.transAxes, clip_on=False)
+        axes.plot(
+            [1.06, 1.11], [y, y], color=colour, linestyle=dashes, linewidth=1.8, transform=axes.transAxes, clip_on=False
+        )
         said = f"{area.value:.2f}  {METHOD_NAMES.get(method, method)}"
         write(axes, 1.125, y, said, size=7.5, ha="left", transform=axes.transAxes)
 
@@ -189,12 +201,16 @@ def draw_modalities(report: ModalityReport) -> Figure:
         for column, stage in enumerate(STAGES):
             loss = report.losses[modality][stage].probability
             x = column + 0.26 * (place - 1)
-            axes.bar(x, loss.value, width=0.22, color=shades[modality], linewidth=0, label=modality if not column else None)
+            axes.bar(
+                x, loss.value, width=0.22, color=shades[modality], linewidth=0, label=modality if not column else None
+            )
             axes.plot([x, x], [loss.low, loss.high], color=QUIET, linewidth=1.1)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(range(len(STAGES)), [f"{stage}\n{report.n_epochs[stage]:,} epochs" for stage in STAGES])
     axes.grid(axis="y", color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper right", labelcolor=INK)
-    write_headline(figure, "Which modality drives which stage", f"probability lost without it; {report.n_subjects} subjects")
+    write_headline(
+        figure, "Which modality drives which stage", f"probability lost without it; {report.n_subjects} subjects"
+    )
     return figure

@@ -46,7 +46,9 @@ def tell_strongest(one: Explanation, n: int = 3) -> str:
 
 def format_faithfulness(figures: Sequence[MethodFigures]) -> Table:
     """A line for each method, the most believable first."""
-    table = _start_table("Which map to believe", "method", "deletion", "insertion", "gap", "alike with shuffled weights")
+    table = _start_table(
+        "Which map to believe", "method", "deletion", "insertion", "gap", "alike with shuffled weights"
+    )
     for one in figures:
         alike = format_interval(one.resemblance) if one.resemblance else "-"
         areas = (format_interval(area) for area in (one.deletion, one.insertion, one.gap))

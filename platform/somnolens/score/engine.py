@@ -8,11 +8,16 @@ import numpy as np
 import torch
 
 from somnolens.aasm import STAGES
-from somnolens.model.adapters import AdapterCard, check_render_hash, load_adapter, read_card
+from somnolens.model.adapter_card import AdapterCard, check_render_hash, locate_adapter, read_card
+from somnolens.model.adapters import load_adapter
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
 from somnolens.score.calibration import Calibration, scale
+from somnolens.score.recurrent import KIND, RecurrentStep
 from somnolens.score.sequence import SequenceStep
+
+N_STAGES = len(STAGES)
+NightStep = SequenceStep | RecurrentStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +29,7 @@ class NightReader:
     card : AdapterCard
     style : Style
         How pictures must be drawn for this adapter.
-    sequence : SequenceStep or None
+    sequence : SequenceStep or RecurrentStep or None
         The night-level step, None where the adapter has none.
     calibration : Calibration
         Temperatures of what is told; of 1 where the adapter has none.
@@ -32,24 +37,24 @@ class NightReader:
 
     card: AdapterCard
     style: Style
-    sequence: SequenceStep | None
+    sequence: NightStep | None
     calibration: Calibration = field(default=Calibration(), kw_only=True)
 
-    def read_night(self, probabilities: np.ndarray) -> np.ndarray:
+    def read_night(self, readings: np.ndarray) -> np.ndarray:
         """What is told of consecutive epochs: the night-level step where there is one, then its temperature.
 
         Parameters
         ----------
-        probabilities : ndarray, shape (n_epochs, 5)
-            Of each picture by itself, as the model said them.
+        readings : ndarray, shape (n_epochs, 5 + n_hidden)
+            Of each picture by itself, as `Engine.look` gives them.
 
         Returns
         -------
         ndarray, shape (n_epochs, 5)
         """
         if self.sequence is None:
-            return self.calibrate_pictures(probabilities)
-        return scale(self.sequence.apply(probabilities), self.calibration.night)
+            return self.calibrate_pictures(readings[:, :N_STAGES])
+        return scale(self.sequence.apply(readings), self.calibration.night)
 
     def calibrate_pictures(self, probabilities: np.ndarray) -> np.ndarray:
         """What is told of each picture by itself, shape (n_epochs, 5), from what the model said."""
@@ -68,10 +73,10 @@ class Engine(NightReader):
 
     looker: Looker
 
-    def score_pictures(
+    def look(
         self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
     ) -> np.ndarray:
-        """Probabilities of the five stages for each picture by itself, as the model says them.
+        """Look at each picture by itself: what the night-level step reads.
 
         Parameters
         ----------
@@ -83,16 +88,38 @@ class Engine(NightReader):
 
         Returns
         -------
-        ndarray of float64, shape (n, 5)
+        ndarray of float64, shape (n, 5 + n_hidden)
+            Probabilities of the five stages; then the hidden state, of which a chain wants nothing.
         """
-        probabilities = np.empty((len(pictures), len(STAGES)))
-        device = next(self.looker.parameters()).device
-        with torch.inference_mode():
-            for first in range(0, len(pictures), batch_size):
-                batch = torch.from_numpy(pictures[first : first + batch_size]).to(device)
-                probabilities[first : first + len(batch)] = self.looker(batch).double().softmax(-1).cpu().numpy()
-                report(first + len(batch))
-        return probabilities
+        n_hidden = self.sequence.n_hidden if self.sequence else 0
+        return look_at(self.looker, pictures, batch_size, n_hidden, report)
+
+    def score_pictures(
+        self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
+    ) -> np.ndarray:
+        """Probabilities of the five stages for each picture by itself, as the model says them, shape (n, 5)."""
+        return look_at(self.looker, pictures, batch_size, 0, report)
+
+
+def look_at(
+    looker: Looker,
+    pictures: np.ndarray,
+    batch_size: int,
+    n_hidden: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> np.ndarray:
+    """Readings of pictures, as `Engine.look` gives them; without hidden states where `n_hidden` is 0."""
+    readings = np.empty((len(pictures), N_STAGES + n_hidden))
+    device = next(looker.parameters()).device
+    with torch.inference_mode():
+        for first in range(0, len(pictures), batch_size):
+            batch = torch.from_numpy(pictures[first : first + batch_size]).to(device)
+            told = looker.read(batch) if n_hidden else (looker(batch),)
+            readings[first : first + len(batch), :N_STAGES] = told[0].double().softmax(-1).cpu().numpy()
+            for hidden in told[1:]:
+                readings[first : first + len(batch), N_STAGES:] = hidden.cpu().numpy()
+            report(first + len(batch))
+    return readings
 
 
 def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
@@ -110,8 +137,9 @@ def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:
     AdapterError
     BaseModelError
     """
-    looker, card = load_adapter(adapter)
-    sequence = _choose_sequence(card, sequence_step)
+    folder = locate_adapter(adapter)  # once: what is promoted may change meanwhile
+    looker, card = load_adapter(folder)
+    sequence = _read_step(folder, card) if sequence_step else None
     return Engine(card, card.style, sequence, looker, calibration=Calibration.from_dict(card.calibration))
 
 
@@ -122,11 +150,14 @@ def load_reader(adapter: str | Path, sequence_step: bool = True) -> NightReader:
     ------
     AdapterError
     """
-    card = read_card(adapter)
+    folder = locate_adapter(adapter)
+    card = read_card(folder)
     check_render_hash(card, card.style.hash, "This version of somnolens draws pictures whose style")
-    sequence = _choose_sequence(card, sequence_step)
+    sequence = _read_step(folder, card) if sequence_step else None
     return NightReader(card, card.style, sequence, calibration=Calibration.from_dict(card.calibration))
 
 
-def _choose_sequence(card: AdapterCard, sequence_step: bool) -> SequenceStep | None:
-    return SequenceStep(**card.sequence) if sequence_step and card.sequence else None
+def _read_step(folder: Path, card: AdapterCard) -> NightStep | None:
+    if card.sequence.get("kind") == KIND:
+        return RecurrentStep.read(folder, card.sequence)
+    return SequenceStep(**card.sequence) if card.sequence else None

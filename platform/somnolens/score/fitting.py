@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
-from somnolens.model.adapters import AdapterCard, check_render_hash, read_card, write_card
+from somnolens.model.adapter_card import AdapterCard, check_render_hash, read_card, write_card
 from somnolens.score.calibration import fit_calibration
-from somnolens.score.engine import Engine, load_engine
+from somnolens.score.engine import N_STAGES, Engine, NightStep, load_engine, look_at
+from somnolens.score.recurrent import Nights, RecurrentStep, fit_recurrent
 from somnolens.score.sequence import fit_sequence
 from somnolens.train.loop import measure_stages
 from somnolens.train.rows import weigh_stages
@@ -27,19 +27,37 @@ def finish_adapter(adapter: Path, dataset: Dataset) -> AdapterCard:
     dataset : Dataset
         The one it was trained on: transitions from its training nights, the rest from its validation nights.
     """
-    card = read_card(adapter)
-    settings = card.resolved
+    settings = read_card(adapter).resolved
     engine = load_engine(adapter, sequence_step=False)
-    training = [dataset.read_stages(night) for night in dataset.nights("train")]
-    _, shares = weigh_stages(np.concatenate([c[c >= 0] for c in training]), settings.train.class_weighting)
-    pictures = [_score(night, dataset, engine, settings) for night in dataset.nights("validation")]
-    sequence = fit_sequence(training, shares, pictures)
-    nights = [(codes, sequence.apply(probabilities)) for codes, probabilities in pictures]
-    calibration = fit_calibration(pictures, nights, len(dataset.subjects("validation")))
-    figures = _measure(pictures, "picture") | _measure(nights, "night")
-    card = replace(card, sequence=sequence.to_dict(), calibration=calibration.to_dict(), metrics=card.metrics | figures)
+    n_hidden = engine.looker.n_hidden if settings.train.night_step == "recurrent" else 0
+    pictures = _look_at_nights("validation", dataset, engine, n_hidden)
+    step = _fit_step(pictures, dataset, engine, n_hidden)
+    nights = _apply(step, pictures)
+    calibration = fit_calibration(_tell(pictures), nights, len(dataset.subjects("validation")))
+    figures = _measure(_tell(pictures), "picture") | _measure(nights, "night")
+    card = replace(
+        engine.card,
+        sequence=step.to_dict() if step else {},
+        calibration=calibration.to_dict(),
+        metrics=engine.card.metrics | figures,
+    )
+    if isinstance(step, RecurrentStep):
+        step.write(adapter)
     write_card(adapter, card)
     return card
+
+
+def _fit_step(pictures: Nights, dataset: Dataset, engine: Engine, n_hidden: int) -> NightStep | None:
+    """The night-level step that the settings ask for, from training nights and readings of validation nights."""
+    train = engine.card.resolved.train
+    if train.night_step == "none":
+        return None
+    if n_hidden:
+        return fit_recurrent(_look_at_nights("train", dataset, engine, n_hidden), pictures, train.seed)
+    stages = [dataset.read_stages(night) for night in dataset.nights("train")]
+    codes = np.concatenate([codes[codes >= 0] for codes in stages])
+    _, shares = weigh_stages(codes, train.class_weighting, train.sampling)
+    return fit_sequence(stages, shares, pictures)
 
 
 def calibrate_adapter(
@@ -66,21 +84,37 @@ def calibrate_adapter(
     """
     engine = load_engine(adapter)
     check_render_hash(engine.card, dataset.style.hash, f"The dataset {dataset.folder}")
-    pictures = []
-    for night in dataset.nights(split):
-        pictures.append(_score(night, dataset, engine, engine.card.resolved))
-        report(night)
-    apply = engine.sequence.apply if engine.sequence else np.asarray
-    nights = [(codes, apply(probabilities)) for codes, probabilities in pictures]
-    calibration = fit_calibration(pictures, nights, len(dataset.subjects(split)))
+    n_hidden = engine.sequence.n_hidden if engine.sequence else 0
+    pictures = _look_at_nights(split, dataset, engine, n_hidden, report)
+    calibration = fit_calibration(_tell(pictures), _apply(engine.sequence, pictures), len(dataset.subjects(split)))
     card = replace(engine.card, calibration=calibration.to_dict())
     write_card(adapter, card)
     return card
 
 
-def _score(night: str, dataset: Dataset, engine: Engine, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    pictures = dataset.read_pictures(night)
-    return dataset.read_stages(night), engine.score_pictures(pictures, settings.score.batch_size)
+def _look_at_nights(
+    split: str,
+    dataset: Dataset,
+    engine: Engine,
+    n_hidden: int,
+    report: Callable[[str], None] = lambda night: None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Stage codes and readings of every night of a split."""
+    nights = []
+    for night in dataset.nights(split):
+        pictures, batch_size = dataset.read_pictures(night), engine.card.resolved.score.batch_size
+        nights.append((dataset.read_stages(night), look_at(engine.looker, pictures, batch_size, n_hidden)))
+        report(night)
+    return nights
+
+
+def _tell(pictures: Nights) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Readings without their hidden states."""
+    return [(codes, readings[:, :N_STAGES]) for codes, readings in pictures]
+
+
+def _apply(step: NightStep | None, pictures: Nights) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(codes, step.apply(readings)) for codes, readings in pictures] if step else _tell(pictures)
 
 
 def _measure(nights: list[tuple[np.ndarray, np.ndarray]], name: str) -> dict[str, Any]:

@@ -110,16 +110,18 @@ def score_epochs(
 ) -> ScoredNight:
     """Draw and score prepared epochs; consecutive ones are read together."""
     pictures = render_epochs(epochs, engine.style)
-    alone = engine.score_pictures(pictures, batch_size, lambda done: report(done, len(pictures)))
-    return finish_night(epochs, engine, alone, start)
+    readings = engine.look(pictures, batch_size, lambda done: report(done, len(pictures)))
+    return finish_night(epochs, engine, readings, start)
 
 
-def finish_night(epochs: Epochs, reader: NightReader, alone: np.ndarray, start: datetime | None = None) -> ScoredNight:
-    """From the probabilities of each picture by itself, shape (n_epochs, 5), to the scored night.
+def finish_night(
+    epochs: Epochs, reader: NightReader, readings: np.ndarray, start: datetime | None = None
+) -> ScoredNight:
+    """From what `Engine.look` gives of each picture, shape (n_epochs, 5 + n_hidden), to the scored night.
 
     Needs no model, so that a service can look in one process and finish in another.
     """
-    probabilities = reader.read_night(alone)
+    probabilities = reader.read_night(readings)
     notes = (*epochs.notes, SIMULATION_NOTE) if reader.card.trained_on_simulation_only else epochs.notes
     named = Hypnogram.from_codes(probabilities.argmax(1), scorer="somnolens", start_s=epochs.start_s)
     hypnogram = Hypnogram(named.stages, named.scorer, named.start_s, probabilities, notes)

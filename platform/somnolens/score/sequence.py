@@ -8,7 +8,7 @@ stage given the whole night.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,10 +33,14 @@ class SequenceStep:
     transitions: list[list[float]]
     shares: list[float]
     weight: float = 1.0
+    n_hidden: ClassVar[int] = 0
 
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities given the whole night, shape (n_epochs, 5), from those of each picture alone."""
-        evidence = (np.maximum(probabilities, 1e-6) / np.array(self.shares)) ** self.weight
+    def apply(self, readings: np.ndarray) -> np.ndarray:
+        """Probabilities given the whole night, shape (n_epochs, 5), from those of each picture alone.
+
+        What readings hold beyond the five probabilities is not looked at.
+        """
+        evidence = (np.maximum(readings[:, :N_STAGES], 1e-6) / np.array(self.shares)) ** self.weight
         transitions = np.array(self.transitions)
         forward, backward = np.empty_like(evidence), np.ones_like(evidence)
         belief = np.full(N_STAGES, 1 / N_STAGES)

@@ -1,6 +1,7 @@
 """Vision features computed once, for every pass and every trial that leaves the vision side alone."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import prepare_looker
 from somnolens.model.base import Looker, choose_device, identify_base
 from somnolens.provenance import fingerprint
+from somnolens.storage import is_here, keep_copy, locate_copy, put_file
+from somnolens.train.ahead import read_ahead
 from somnolens.train.rows import Rows, hide_at_random, load_rows, spread_evenly
 
 _BATCH = 32
@@ -44,7 +47,8 @@ def load_training_rows(settings: Settings, dataset: Dataset, cache: Path) -> tup
         rows = _choose_rows(settings, dataset, split)
         path = locate_features(cache, settings, dataset, split)
         if may_cache(settings) and path.is_file():
-            rows = replace(rows, features=np.load(path, mmap_mode="r"))
+            here = path if is_here(path) else keep_copy(path)
+            rows = replace(rows, features=np.load(here, mmap_mode="r"))
         loaded.append(rows)
     return loaded[0], loaded[1]
 
@@ -59,7 +63,7 @@ def cache_features(
     settings : Settings
         Nothing is done where `may_cache` says no, or the files are there, or `train.max_cache_gb` would be passed.
     cache : Path
-        Folder of the files.
+        Folder of the files, of this machine or of a store.
     report : callable
         Gets rows done and rows in all.
     """
@@ -96,19 +100,22 @@ def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
 
 
 @torch.inference_mode()
-def _write_features(looker, rows: Rows, path: Path):
+def _write_features(looker: Looker, rows: Rows, path: Path) -> Iterator[int]:
     """Yield the number of rows done; the file appears under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
+    here = path if is_here(path) else locate_copy(path)
+    here.parent.mkdir(parents=True, exist_ok=True)
+    temporary = here.with_suffix(f".tmp-{os.getpid()}")
     device = next(looker.parameters()).device
+    parts = np.split(np.arange(len(rows)), range(_BATCH, len(rows), _BATCH))
     file = None
-    for first in range(0, len(rows), _BATCH):
-        places = np.arange(first, min(first + _BATCH, len(rows)))
-        features = looker.see(rows.take(places).to(device)).half().cpu().numpy()
+    for places, shown in read_ahead(parts, rows.take, n_ahead=2):
+        features = looker.see(shown.to(device)).half().cpu().numpy()
         if file is None:
             shape = (len(rows), *features.shape[1:])
             file = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         file[places] = features
         yield int(places[-1]) + 1
     file.flush()
-    temporary.rename(path)
+    os.replace(temporary, here)
+    if not is_here(path):
+        put_file(here, path)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
+from somnolens.dataset.images import read_labelled
 from somnolens.dataset.manifest import Dataset
 from somnolens.errors import DatasetError
 from somnolens.render.missing import hide_derivations
@@ -23,7 +24,7 @@ class Rows:
     codes : ndarray of int, shape (n_rows,)
         Index into `aasm.STAGES`.
     images : sequence of bytes
-        PNG of each row; decoded when a batch is made.
+        PNG of each row; read and decoded when a batch is made.
     features : ndarray of float16, shape (n_rows, ...), or None
         Vision features in place of the pictures, memory-mapped.
     soft_labels : ndarray, shape (n_rows, 5), or None
@@ -41,8 +42,9 @@ class Rows:
     @property
     def labels(self) -> np.ndarray:
         """Soft labels, or the stages as such, float32, shape (n_rows, 5)."""
-        labels = np.eye(len(STAGES))[self.codes] if self.soft_labels is None else self.soft_labels
-        return labels.astype(np.float32)
+        if self.soft_labels is not None:
+            return self.soft_labels.astype(np.float32, copy=False)
+        return np.eye(len(STAGES), dtype=np.float32)[self.codes]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -60,33 +62,40 @@ class Rows:
     def pick(self, places: np.ndarray) -> "Rows":
         """A part of the rows, every picture whole."""
         features, labels = (None if one is None else one[places] for one in (self.features, self.soft_labels))
-        return Rows(self.codes[places], [self.images[place] for place in places], features, soft_labels=labels)
+        return Rows(self.codes[places], _Chosen(self.images, places), features, soft_labels=labels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen(Sequence[bytes]):
+    """Some of the pictures, which stay where they are."""
+
+    images: Sequence[bytes]
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.images[self.places[place]]
 
 
 def load_rows(dataset: Dataset, split: str) -> Rows:
-    """Load the scored epochs of a split, night by night in order.
+    """The scored epochs of a split, night by night in order; pictures are read when they are asked for.
 
     Raises
     ------
     DatasetError
         Where the split holds none.
     """
-    codes, images, labels = [], [], []
-    for night in dataset.nights(split):
-        stages = dataset.read_stages(night)
-        scored = np.flatnonzero(stages >= 0)
-        content = dataset.read_images(night)
-        codes.append(stages[scored])
-        labels.append(dataset.read_soft_labels(night)[scored])
-        images.extend(content[place] for place in scored)
-    if not images:
+    labelled = read_labelled(dataset, split)
+    if not len(labelled.codes):
         raise DatasetError(
             f"The {split} split of {dataset.folder} holds no scored epoch. Add nights with scorings, or change "
             f"dataset.{split}_share."
             if split != "train"
             else f"{dataset.folder} holds no scored epoch to learn from."
         )
-    return Rows(np.concatenate(codes), images, soft_labels=np.concatenate(labels))
+    return Rows(labelled.codes, labelled.images, soft_labels=labelled.soft_labels)
 
 
 def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callable[[np.ndarray, int], np.ndarray]:
@@ -95,11 +104,7 @@ def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callab
     Each derivation of a chosen row is hidden with a probability of one half, but never the last EEG. A row
     is shown alike in every pass, so that its vision features can be cached.
     """
-    rng = np.random.default_rng([seed, n_rows])
-    hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(style.derivations))) < 0.5)
-    eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in style.derivations])
-    blind = hidden[:, eeg].all(axis=1)
-    hidden[blind, rng.choice(np.flatnonzero(eeg), n_rows)[blind]] = False
+    hidden = choose_hidden(n_rows, share, np.random.default_rng([seed, n_rows]), style.derivations)
 
     def hide(picture: np.ndarray, place: int) -> np.ndarray:
         return hide_derivations(picture, hidden[place], style) if hidden[place].any() else picture
@@ -107,27 +112,76 @@ def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callab
     return hide
 
 
+def choose_hidden(n_rows: int, share: float, rng: np.random.Generator, derivations: Sequence[str]) -> np.ndarray:
+    """Derivations to hide by the rule of `hide_at_random`, bool, shape (n_rows, n_derivations)."""
+    hidden = (rng.random((n_rows, 1)) < share) & (rng.random((n_rows, len(derivations))) < 0.5)
+    eeg = np.array([RECOMMENDED_DERIVATIONS[name] == "EEG" for name in derivations])
+    blind = hidden[:, eeg].all(axis=1)
+    hidden[blind, rng.choice(np.flatnonzero(eeg), n_rows)[blind]] = False
+    return hidden
+
+
 def spread_evenly(n_rows: int, at_most: int) -> np.ndarray:
     """Places of at most `at_most` rows, evenly spaced."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, at_most)).round().astype(int))
 
 
-def plan_batches(n_rows: int, batch_size: int, seed: int, n_pass: int) -> Iterator[np.ndarray]:
-    """Places of the rows of each optimiser step of a pass; every row once, the order set by seed and pass.
+def plan_batches(
+    n_rows: int, batch_size: int, seed: int, n_pass: int, balance: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Places of the rows of each optimiser step of a pass; the order set by seed and pass alone.
 
-    The last batch of a pass is filled up from the start of its order, so that every step is as long.
+    Every row once, or with `balance` every stage as often as the others. The last batch of a pass is filled up from
+    the start of its order, so that every step is as long.
+
+    Parameters
+    ----------
+    n_rows, batch_size, seed, n_pass : int
+    balance : ndarray of int, shape (n_rows,), or None
+        Stage codes of the rows; see `draw_evenly`.
     """
-    order = np.random.default_rng([seed, n_pass]).permutation(n_rows)
+    if balance is None:
+        order = np.random.default_rng([seed, n_pass]).permutation(n_rows)
+    else:
+        order = draw_evenly(balance, seed, n_pass)
     for first in range(0, n_rows, batch_size):
         yield np.take(order, np.arange(first, first + batch_size), mode="wrap")
 
 
-def weigh_stages(codes: np.ndarray, weighting: str) -> tuple[np.ndarray, np.ndarray]:
-    """Loss weight of each stage, and the share of each stage as so weighted.
+def draw_evenly(codes: np.ndarray, seed: int, n_pass: int) -> np.ndarray:
+    """Places of a pass in which each stage that occurs is shown as often, shape (n_rows,).
+
+    Each stage goes through its rows in orders of its own, one after another without end, and a pass takes up where
+    the last one stopped: rows of a rare stage come several times, and of a common stage no row is left out for ever.
+
+    Examples
+    --------
+    >>> codes = np.array([0] * 9 + [1] * 3)
+    >>> np.bincount(codes[draw_evenly(codes, seed=7, n_pass=0)]).tolist()
+    [6, 6]
+    """
+    stages = np.unique(codes)
+    shares = np.diff(np.linspace(0, len(codes), len(stages) + 1).round().astype(int))
+    drawn = [_go_round(np.flatnonzero(codes == s), n, [seed, s], n_pass) for s, n in zip(stages, shares, strict=True)]
+    return np.random.default_rng([seed, n_pass]).permutation(np.concatenate(drawn))
+
+
+def _go_round(places: np.ndarray, n: int, seed: list[int], n_pass: int) -> np.ndarray:
+    """The n places of this pass, of an endless row of shuffles."""
+    first = n * n_pass
+    rounds = range(first // len(places), (first + n - 1) // len(places) + 1)
+    shuffled = np.concatenate([np.random.default_rng([*seed, one]).permutation(places) for one in rounds])
+    return shuffled[first - rounds[0] * len(places) :][:n]
+
+
+def weigh_stages(codes: np.ndarray, weighting: str, sampling: str = "each") -> tuple[np.ndarray, np.ndarray]:
+    """Loss weight of each stage, and the share of each stage as so sampled and weighted.
 
     Parameters
     ----------
     codes : ndarray of int
+    sampling : {'each', 'balanced'}
+        Balanced, all stages that occur are equally frequent, and there is nothing left to weigh.
     weighting : {'none', 'sqrt', 'balanced'}
         Weight is the inverse of the stage's frequency to the power 0, 1/2 or 1, of mean 1 over the rows.
 
@@ -136,6 +190,8 @@ def weigh_stages(codes: np.ndarray, weighting: str) -> tuple[np.ndarray, np.ndar
     weights, shares : ndarray, shape (5,)
     """
     counts = np.bincount(codes, minlength=len(STAGES)).astype(float)
+    if sampling == "balanced":
+        counts = (counts > 0) * (len(codes) / (counts > 0).sum())
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[weighting]
     weights = np.maximum(counts, 1.0) ** -power
     weights /= (weights * counts).sum() / counts.sum()

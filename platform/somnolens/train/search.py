@@ -14,7 +14,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from somnolens.config import Choices, Range, Settings
 from somnolens.errors import SomnolensError
-from somnolens.storage import write_bytes
+from somnolens.storage import parse_path, settle, write_bytes
 from somnolens.train.study import (
     TRAIN_RUN,
     Search,
@@ -210,7 +210,7 @@ def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any
     """What every trial has in common, as plain values."""
     return {
         "settings": settings.model_dump(mode="json"),
-        "dataset": str(dataset.resolve()),
+        "dataset": str(settle(dataset)),
         "run": str(run.resolve()),
     }
 
@@ -222,8 +222,9 @@ def _run_trial(config: dict[str, Any]) -> None:
     try:
         values = {key: value for key, value in config.items() if not key.startswith("_")}
         settings = place_values(fixed["settings"], values)
-        callbacks = [TuneReportCallback(), TrackReports(Tracker(settings, run, name))]
-        build_trainer(settings, Path(fixed["dataset"]), run / "cache", _trials_folder(run), name, callbacks).fit()
+        tracked = TrackReports(Tracker(settings, run, name))
+        callbacks = [tracked, TuneReportCallback()]  # Tune ends a trial as soon as it hears of a bad report
+        build_trainer(settings, parse_path(fixed["dataset"]), run / "cache", _trials_folder(run), name, callbacks).fit()
     except (TrainingFailedError, SomnolensError) as error:
         write_bytes(_failure_file(run, name), explain_failure(error).encode())
         raise

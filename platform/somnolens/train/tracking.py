@@ -4,10 +4,12 @@ import importlib.util
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from somnolens.config import Settings
 from somnolens.errors import SettingsError
+from somnolens.storage import is_here, put_folder, settle
 
 TENSORBOARD_FOLDER = "tensorboard"
 MLFLOW_FOLDER = "mlruns"
@@ -39,6 +41,11 @@ def check_tracking(settings: Settings, run: Path) -> None:
         raise SettingsError(
             f"tracking.mlflow = {uri!r} needs MLflow, which is not installed. "
             "Install somnolens[tracking], or leave the setting out."
+        )
+    if uri == IN_RUN_FOLDER and not is_here(run):
+        raise SettingsError(
+            f"tracking.mlflow = {uri!r} keeps files in the run folder, and {run} is in a store. Name a server, or a "
+            "database as sqlite:///mlflow.db."
         )
     from mlflow.exceptions import MlflowException
 
@@ -104,9 +111,11 @@ class _TensorBoard:
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import text
 
-        folder = run / TENSORBOARD_FOLDER / name
-        folder.mkdir(parents=True, exist_ok=True)
-        self.writer = EventsWriter(str(folder / "events"))
+        self.folder = run / TENSORBOARD_FOLDER / name
+        self.temporary = None if is_here(run) else TemporaryDirectory(prefix="somnolens-")
+        self.here = Path(self.temporary.name) if self.temporary else self.folder
+        self.here.mkdir(parents=True, exist_ok=True)
+        self.writer = EventsWriter(str(self.here / "events"))
         lines = [f"| {key} | {value} |" for key, value in list_parameters(settings).items()]
         self._add(text("settings", "\n".join(["| setting | value |", "|---|---|", *lines])), 0)
 
@@ -116,9 +125,18 @@ class _TensorBoard:
         for key, value in figures.items():
             self._add(scalar(key, value), step)
         self.writer.flush()
+        self._put()
 
     def close(self, status: str) -> None:
         self.writer.close()
+        self._put()
+        if self.temporary:
+            self.temporary.cleanup()
+
+    def _put(self) -> None:
+        """A store has no files to add to: it gets what there is so far."""
+        if not is_here(self.folder):
+            put_folder(self.here, self.folder)
 
     def _add(self, summary: Any, step: int) -> None:
         from tensorboardX.proto.event_pb2 import Event
@@ -134,10 +152,10 @@ class _MLflow:
 
     def __init__(self, settings: Settings, run: Path, name: str) -> None:
         uri = settings.tracking.mlflow
-        self.uri = (run.resolve() / MLFLOW_FOLDER).as_uri() if uri == IN_RUN_FOLDER else uri
+        self.uri = (settle(run) / MLFLOW_FOLDER).as_uri() if uri == IN_RUN_FOLDER else uri
         if self.uri.startswith("file:"):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # small, and safe beside other writers
-        self.settings, self.experiment, self.name = settings, run.resolve().name, name
+        self.settings, self.experiment, self.name = settings, settle(run).name, name
         self.client, self.run_id = None, ""
 
     def open_experiment(self) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray.train
 import ray.train.torch
 import torch
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train import (
     CheckpointConfig,
     FailureConfig,
@@ -29,8 +30,11 @@ from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
 from somnolens.errors import SomnolensError
-from somnolens.storage import parse_path, write_json
+from somnolens.storage import is_here, list_names, put_file, settle, write_json
 from somnolens.train.tracking import Tracker
+
+if TYPE_CHECKING:
+    from somnolens.train.loop import Crew
 
 OBJECTIVE = "kappa"
 """What a checkpoint, and a trial, is better by: Cohen's kappa on the validation rows."""
@@ -48,11 +52,11 @@ def build_trainer(
     ----------
     settings : Settings
     dataset : Path
-        Dataset folder, at the same path on every node.
+        Dataset folder: at the same path on every node, or in a store.
     cache : Path
-        Folder of cached vision features; used where the settings allow it.
+        Folder of cached vision features, likewise; used where the settings allow it.
     storage : Path
-        Folder of all runs. A run of the same name is gone on with, not begun again.
+        Folder of all runs, likewise. A run of the same name is gone on with, not begun again.
     name : str
     callbacks : sequence of ray.train.UserCallback
     """
@@ -62,15 +66,17 @@ def build_trainer(
         train_on_worker,
         train_loop_config={
             "settings": settings.model_dump(mode="json"),
-            "dataset": str(dataset.resolve()),
-            "cache": str(cache.resolve()),
+            "dataset": settle(dataset),
+            "cache": settle(cache),
         },
         scaling_config=ScalingConfig(
-            num_workers=train.n_workers, use_gpu=train.gpus_per_worker > 0, resources_per_worker=resources
+            num_workers=(train.min_workers, train.n_workers) if train.min_workers else train.n_workers,
+            use_gpu=train.gpus_per_worker > 0,
+            resources_per_worker=resources,
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=str(storage.resolve()),
+            **_open_storage(settle(storage)),
             failure_config=FailureConfig(max_failures=train.max_failures),
             checkpoint_config=CheckpointConfig(
                 num_to_keep=train.checkpoints_to_keep,
@@ -80,6 +86,13 @@ def build_trainer(
             callbacks=list(callbacks),
         ),
     )
+
+
+def _open_storage(storage: Path) -> dict[str, Any]:
+    """A store is reached by the client that reached it here, with its address and keys."""
+    if is_here(storage):
+        return {"storage_path": str(storage)}
+    return {"storage_path": storage.path, "storage_filesystem": PyFileSystem(FSSpecHandler(storage.fs))}
 
 
 def train_adapter(
@@ -103,10 +116,11 @@ def train_adapter(
     ended = _read_ended(run)
     if ended.get("settings") == asked:
         return run / "adapter", ended["figures"]
-    callbacks = [*callbacks, TrackReports(Tracker(settings, run.resolve(), "train"))]
+    callbacks = [*callbacks, TrackReports(Tracker(settings, settle(run), "train"))]
     result = _fit(build_trainer(settings, dataset, run / "cache", run / "ray", "train", callbacks))
     checkpoint, figures = max(result.best_checkpoints, key=lambda pair: pair[1][OBJECTIVE])
-    adapter = keep_checkpoint(Path(checkpoint.path), run / "adapter")
+    with checkpoint.as_directory() as folder:
+        adapter = keep_checkpoint(Path(folder), run / "adapter")
     write_json(run / ENDED_FILE, {"settings": asked, "figures": figures})
     return adapter, figures
 
@@ -145,9 +159,13 @@ def _fit(trainer: TorchTrainer) -> Result:
 
 def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """Copy a checkpoint as an adapter folder, without the state to resume from; an older copy gives way."""
-    from somnolens.model.adapters import copy_adapter
+    from somnolens.model.adapter_card import copy_adapter
     from somnolens.train.loop import STATE_FILE
 
+    if not is_here(folder):
+        for name in (name for name in list_names(checkpoint) if name != STATE_FILE):
+            put_file(checkpoint / name, folder / name)
+        return folder
     shutil.rmtree(folder, ignore_errors=True)
     copy_adapter(checkpoint, folder)
     (folder / STATE_FILE).unlink(missing_ok=True)
@@ -161,7 +179,8 @@ def train_on_worker(config: dict[str, Any]) -> None:
     folder with the state to go on from. Its name is the step, so that a retry writes over it.
     """
     from somnolens.dataset.manifest import open_training_dataset
-    from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_card
+    from somnolens.model.adapter_card import write_card
+    from somnolens.model.adapters import attach_lora, compile_layers, make_card, prepare_looker
     from somnolens.train.features import load_training_rows
     from somnolens.train.loop import Crew, run_training
 
@@ -170,10 +189,12 @@ def train_on_worker(config: dict[str, Any]) -> None:
     crew = Crew(context.get_world_rank(), context.get_world_size())
     torch.manual_seed(settings.train.seed)
     torch.set_num_threads(max(1, int(settings.train.cpus_per_worker)))
-    dataset = open_training_dataset(parse_path(config["dataset"]), settings)
-    rows, validation = load_training_rows(settings, dataset, Path(config["cache"]))
+    dataset = open_training_dataset(config["dataset"], settings)
+    rows, validation = load_training_rows(settings, dataset, config["cache"])
     looker = prepare_looker(settings, dataset.style)
     attach_lora(looker, settings.train)
+    if settings.train.compile:
+        compile_layers(looker)
     card = make_card(settings, dataset.style, dataset.summary)
 
     def report(figures: dict[str, Any], save: Callable[[Path], None]) -> None:
@@ -186,12 +207,22 @@ def train_on_worker(config: dict[str, Any]) -> None:
             write_card(Path(folder), card)
             ray.train.report(figures, ray.train.Checkpoint.from_directory(folder), checkpoint_dir_name=name)
 
+    def wrap(module: torch.nn.Module) -> torch.nn.Module:
+        return _parallelise(module, settings.train.sharding, crew)
+
     checkpoint = ray.train.get_checkpoint()
-    run_training(looker, rows, validation, settings.train, report, _parallelise, crew, _localise(checkpoint))
+    run_training(looker, rows, validation, settings.train, report, wrap, crew, _localise(checkpoint))
 
 
-def _parallelise(module: torch.nn.Module) -> torch.nn.Module:
-    """Distributed data parallel where there is more than one worker; buffers are equal everywhere already."""
+def _parallelise(module: torch.nn.Module, sharding: str, crew: "Crew") -> torch.nn.Module:
+    """Cut up, or distributed data parallel, where there is more than one worker; buffers are equal everywhere already.
+
+    Ray's own way to shard is torch's first kind, which refuses processors.
+    """
+    if sharding == "fsdp" and crew.size > 1:
+        from somnolens.train.sharding import shard
+
+        return shard(module, ray.train.torch.get_device(), crew.size)
     return ray.train.torch.prepare_model(module, parallel_strategy_kwargs={"broadcast_buffers": False})
 
 

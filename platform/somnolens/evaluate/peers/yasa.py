@@ -1,67 +1,109 @@
-"""Other stagers, on the same nights and judged by the same figures."""
+"""YASA, which learnt on thousands of real nights and is asked as it is."""
 
+import hashlib
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from somnolens.aasm import RECOMMENDED_DERIVATIONS
+from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
 from somnolens.errors import MissingDerivationError
+from somnolens.evaluate.systems import LabelledNight, Shown
 from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.resample import filter_and_resample
 from somnolens.read.edf import read_recording
 from somnolens.read.montage import find_montage
 
-_YASA_NAMES = {"W": "W", "WAKE": "W", "N1": "N1", "N2": "N2", "N3": "N3", "R": "R", "REM": "R"}
+_COLUMNS = {"W": ("W", "WAKE"), "N1": ("N1",), "N2": ("N2",), "N3": ("N3",), "R": ("R", "REM")}
+_WANTED = {"eeg": "C4-M1", "eog": "E1-M2", "emg": "chin EMG"}
+_RATE_HZ = 100.0
+
+
+class Yasa:
+    """YASA's stager on a central EEG, an EOG and the chin EMG, as its authors advise.
+
+    Source: R. Vallat and M. P. Walker, eLife 10:e70092, 2021. Signals go in as recorded: YASA filters by itself. It
+    has a context of its own: each epoch's features are smoothed over 7.5 minutes, and relative to the night.
+    """
+
+    name = "YASA"
+    shares = None
+    n_parameters = None
+
+    def __init__(self) -> None:
+        self._said: dict[bytes, np.ndarray] = {}
+
+    def fit(self, training: Sequence[LabelledNight], validation: Sequence[LabelledNight]) -> None:
+        """Nothing: it comes trained."""
+
+    def stage(self, shown: Shown) -> np.ndarray:
+        """Probabilities, shape (n_epochs, 5). It needs five minutes of signal.
+
+        Raises
+        ------
+        MissingDerivationError
+            Where there is no EEG.
+        """
+        volts = _bring_to_one_rate(shown)
+        key = hashlib.blake2b(b"".join(samples.tobytes() for samples in volts.values()), digest_size=16).digest()
+        if key not in self._said:  # of six channels that are lost in turn, it looks at three
+            self._said[key] = _stage(volts)
+        return _fit_length(self._said[key], shown.n_epochs)
+
+
+def _stage(volts: dict[str, np.ndarray]) -> np.ndarray:
+    """What YASA says, shape (n_epochs, 5)."""
+    import mne
+    import yasa
+
+    logging.getLogger("yasa").setLevel(logging.ERROR)
+    info = mne.create_info(list(volts), _RATE_HZ, list(volts), verbose="ERROR")
+    raw = mne.io.RawArray(np.stack(list(volts.values())), info, verbose="ERROR")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = yasa.SleepStaging(raw, **{f"{kind}_name": kind for kind in volts}).predict().proba
+    columns = [next(name for name in names if name in table) for names in _COLUMNS.values()]
+    return table[columns].to_numpy(dtype=float)
 
 
 def score_with_yasa(path: Path) -> Hypnogram:
-    """Stage a recording with YASA from a central EEG, an EOG and the chin EMG, as its authors advise.
-
-    Source: R. Vallat and M. P. Walker, eLife 10:e70092, 2021. Signals go in as recorded: YASA filters
-    by itself. It needs five minutes of signal.
+    """Stage a recording file with YASA.
 
     Raises
     ------
     MissingDerivationError
         Where there is no EEG.
     """
-    import mne
-    import yasa
-
-    logging.getLogger("yasa").setLevel(logging.ERROR)
-    chosen = _choose_signals(path)
-    rate_hz = 100.0
-    info = mne.create_info([kind for kind, _, _ in chosen], rate_hz, [kind for kind, _, _ in chosen], verbose="ERROR")
-    volts = [
-        1e-6 * filter_and_resample(samples_uv, from_hz, rate_hz, np.ones_like) for _, samples_uv, from_hz in chosen
-    ]
-    shortest = min(len(samples) for samples in volts)
-    raw = mne.io.RawArray(np.stack([samples[:shortest] for samples in volts]), info, verbose="ERROR")
-    kinds = {f"{kind}_name": kind for kind, _, _ in chosen}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        staged = yasa.SleepStaging(raw, **kinds).predict()
-    names = getattr(staged, "hypno", staged)
-    return Hypnogram(tuple(_YASA_NAMES[str(name)] for name in names), scorer="YASA")
-
-
-def _choose_signals(path: Path) -> list[tuple[str, np.ndarray, float]]:
-    """Kind, samples in microvolts and rate of the signals YASA takes."""
     recording = read_recording(path)
-    montage = find_montage(recording)
-    wanted = [("eeg", "C4-M1"), ("eog", "E1-M2"), ("emg", "chin EMG")]
-    by_name = {derivation.name: derivation for derivation in montage.derivations}
-    chosen = []
-    for kind, name in wanted:
-        parts = by_name[name].parts
-        if parts:
-            signals = [(recording[label], sign) for label, sign in parts]
-            chosen.append((kind, sum(sign * s.samples_uv for s, sign in signals), signals[0][0].sampling_rate_hz))
-    if not any(kind == "eeg" for kind, _, _ in chosen):
+    probabilities = Yasa().stage(Shown(recording, find_montage(recording)))
+    named = Hypnogram.from_codes(probabilities.argmax(1), scorer="YASA")
+    return Hypnogram(named.stages, scorer="YASA", probabilities=probabilities)
+
+
+def _bring_to_one_rate(shown: Shown) -> dict[str, np.ndarray]:
+    """Volts of each kind at one rate and of one length, from the first epoch on."""
+    found = {}
+    by_name = {derivation.name: derivation for derivation in shown.montage.derivations}
+    for kind, name in _WANTED.items():
+        if parts := by_name[name].parts:
+            signals = [(shown.recording[label], sign) for label, sign in parts]
+            from_hz = signals[0][0].sampling_rate_hz
+            samples_uv = np.nan_to_num(sum(sign * one.samples_uv for one, sign in signals))
+            found[kind] = 1e-6 * filter_and_resample(samples_uv, from_hz, _RATE_HZ, np.ones_like)
+    if "eeg" not in found:
         raise MissingDerivationError(
-            f"{path.name} has no central EEG for YASA. Looked for C4-M1 and its alternatives among "
-            f"{', '.join(RECOMMENDED_DERIVATIONS)}; the file has {', '.join(recording.names)}."
+            f"{shown.recording.name} has no central EEG for YASA. Looked for C4-M1 and its alternatives among "
+            f"{', '.join(RECOMMENDED_DERIVATIONS)}; the file has {', '.join(shown.recording.names)}."
         )
-    return chosen
+    begin = round(shown.begin_s * _RATE_HZ)
+    shortest = min(len(samples) for samples in found.values())
+    return {kind: samples[begin:shortest] for kind, samples in found.items()}
+
+
+def _fit_length(probabilities: np.ndarray, n_epochs: int) -> np.ndarray:
+    """YASA drops or keeps a last epoch by its own count of samples; the last row stands in for one that is missing."""
+    missing = max(0, n_epochs - len(probabilities))
+    padded = np.concatenate([probabilities, np.repeat(probabilities[-1:], missing, axis=0)])
+    return padded[:, : len(STAGES)][:n_epochs]

@@ -41,10 +41,30 @@ def find_family(model: PreTrainedModel, processor: dict[str, Any], tiles: bool =
     BaseModelError
         Naming the families there are.
     """
-    kind, known = model.config.model_type, list_families()
+    return _find_class(model.config.model_type)(model, processor, tiles)
+
+
+def find_language_path(kind: str) -> str:
+    """Where the decoder lies in the models of a type.
+
+    Raises
+    ------
+    BaseModelError
+        Naming the families there are.
+
+    Examples
+    --------
+    >>> find_language_path("qwen3_vl")
+    'model.language_model'
+    """
+    return _find_class(kind).language_path
+
+
+def _find_class(kind: str) -> type[Family]:
+    known = list_families()
     if kind not in known:
         raise BaseModelError(
             f"Base models of type {kind!r} are not supported. There are: {', '.join(known)}. "
             "Name a base model of one of these, or write a family in model/families."
         )
-    return import_module(f"{__name__}.{kind}").FAMILY(model, processor, tiles)
+    return import_module(f"{__name__}.{kind}").FAMILY

@@ -13,15 +13,20 @@ from somnolens.model.family import Family
 from somnolens.model.pixels import cut_patches, normalise_colours
 
 
-class PatchProduct(nn.Conv3d):
-    """A convolution whose kernel is its stride, computed as the one matrix product it is.
+def embed_stills(patch_embed: nn.Module) -> None:
+    """Let the patch embedding of a Qwen vision tower, in place, take still pictures.
 
-    Same weights, same numbers, same state dict; on a CPU it takes a fifth of a training step less.
+    The tower looks at two frames at once, and a picture stands for both: what the two halves of its kernel make of
+    equal frames is what their sum makes of one. And a convolution whose kernel is its stride is one matrix product.
+    Same weights and, but for rounding, the same numbers with a quarter of the work on a CPU.
     """
 
-    def forward(self, patches: torch.Tensor) -> torch.Tensor:
-        product = functional.linear(patches.flatten(1), self.weight.flatten(1), self.bias)
-        return product[:, :, None, None, None]
+    class StillPatches(type(patch_embed)):
+        def forward(self, patches: torch.Tensor) -> torch.Tensor:
+            kernel = self.proj.weight.sum(dim=2).flatten(1)
+            return functional.linear(patches.to(kernel.dtype), kernel, self.proj.bias)
+
+    patch_embed.__class__ = StillPatches
 
 
 class Qwen3VL(Family):
@@ -33,9 +38,7 @@ class Qwen3VL(Family):
 
     def __init__(self, model: PreTrainedModel, processor: dict[str, Any], tiles: bool = True) -> None:
         super().__init__(model, processor, tiles)
-        for module in model.modules():
-            if type(module) is nn.Conv3d and module.kernel_size == module.stride:
-                module.__class__ = PatchProduct
+        embed_stills(model.get_submodule(self.vision_path).patch_embed)
 
     def count_image_tokens(self, height_px: int, width_px: int) -> int:
         token_px = self.vision.patch_size * self.vision.spatial_merge_size
@@ -62,11 +65,10 @@ class Qwen3VL(Family):
         return 1, self.count_image_tokens(height_px, width_px) * self.vision.spatial_merge_size**2
 
     def make_pixels(self, pictures: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
+        """One frame of what the official image processor makes of the pictures; it repeats that frame."""
         patch_px = self.vision.patch_size
         colours = normalise_colours(palette, self.processor["image_mean"], self.processor["image_std"])
-        patches = cut_patches(
-            pictures, colours, patch_px, self.vision.spatial_merge_size, self.vision.temporal_patch_size
-        )
+        patches = cut_patches(pictures, colours, patch_px, self.vision.spatial_merge_size)
         grid = torch.tensor([[1, pictures.shape[1] // patch_px, pictures.shape[2] // patch_px]])
         return {"pixel_values": patches, "image_grid_thw": grid.repeat(len(pictures), 1).to(pictures.device)}
 

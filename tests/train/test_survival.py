@@ -1,0 +1,150 @@
+"""What a training survives: its driver, a node, a node that never comes back."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from somnolens.model.adapters import attach_lora, prepare_looker
+from somnolens.storage import fetch_folder, list_names
+from somnolens.train.features import cache_features, load_training_rows
+from somnolens.train.loop import run_training
+from somnolens.train.worker import train_adapter
+from tests.jobs.conftest import make_environment
+from tests.object_store import serve_bucket
+from tests.repository.tree import ROOT
+
+pytestmark = pytest.mark.cluster
+
+PASSES, STEPS = 4, [3, 6, 9, 12]
+"""Three train nights of seven scored epochs make three batches of eight a pass, and a report after each pass."""
+
+
+@pytest.fixture(scope="module")
+def long_settings(short_settings):
+    """Every checkpoint is kept."""
+    more = {"passes": PASSES, "n_workers": 1, "checkpoints_to_keep": 10, "max_failures": 3}
+    return change(short_settings, **more)
+
+
+def change(settings, **train):
+    return settings.model_copy(update={"train": settings.train.model_copy(update=train)})
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(long_settings, small_dataset, tmp_path_factory) -> Callable[[], Path]:
+    """Last checkpoint of the same run without Ray, in one process that nothing happens to."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    cache_features(long_settings, small_dataset, folder)
+    rows, validation = load_training_rows(long_settings, small_dataset, folder)
+    torch.manual_seed(long_settings.train.seed)
+    looker = prepare_looker(long_settings, small_dataset.style)
+    attach_lora(looker, long_settings.train)
+    run_training(looker, rows, validation, long_settings.train, lambda figures, save: save(folder))
+    return folder
+
+
+def assert_ended_alike(checkpoint: Path, expected: Path, atol: float) -> None:
+    ours, theirs = (load_file(folder / "adapter_model.safetensors") for folder in (checkpoint, expected))
+    assert ours.keys() == theirs.keys()
+    assert any(weights.abs().max() > 0 for name, weights in theirs.items() if "lora_B" in name)
+    for name, weights in theirs.items():
+        torch.testing.assert_close(ours[name], weights, rtol=0, atol=atol)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "waited too long"
+        time.sleep(0.1)
+
+
+@pytest.fixture(params=["here", "s3"])
+def place(request, tmp_path) -> Iterator[Path]:
+    """A folder of this machine, and one of an object store."""
+    if request.param == "here":
+        yield tmp_path
+    else:
+        with serve_bucket("runs") as bucket:
+            yield bucket
+
+
+def test_the_same_command_goes_on_after_its_driver_was_killed(
+    place, long_settings, small_dataset, uninterrupted, tmp_path, tmp_path_factory
+):
+    run, environment = place / "run", make_environment(tmp_path_factory.mktemp("k"))
+    config = tmp_path / "config.yaml"
+    config.write_text(long_settings.model_dump_json())
+    command = [sys.executable, "jobs/train_adapter.py", str(small_dataset.folder), str(run), "--config", str(config)]
+    started = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    kept = run / "ray" / "train"
+    wait_for(lambda: "step_000003" in read_text(kept / "checkpoint_manager_snapshot.json"))
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    before = (kept / "step_000003" / "state.pt").stat().st_mtime
+    assert not (kept / f"step_{STEPS[-1]:06d}").is_dir()
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 0, (again.stdout, again.stderr)
+    assert again.stdout.startswith("Going on with the run in")
+    assert (kept / "step_000003" / "state.pt").stat().st_mtime == before
+    assert {"README.md", "adapter_config.json", "somnolens.json"} < set(list_names(run / "adapter"))
+    last = fetch_folder(kept / f"step_{STEPS[-1]:06d}", tmp_path / "last")
+    assert_ended_alike(last, uninterrupted, atol=1e-5)
+
+
+def read_text(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
+def lose_a_node(cluster, workers, reports: Path, another: bool) -> threading.Thread:
+    """In the background: take a node away after the first report, and add another."""
+
+    def lose() -> None:
+        wait_for(reports.is_file)
+        cluster.remove_node(workers.pop(), allow_graceful=False)
+        if another:
+            workers.append(cluster.add_node(num_cpus=1))
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    return thread
+
+
+def write_down(folder: Path):
+    """A callback that writes down each report and how many workers made it."""
+    from ray.train import UserCallback
+
+    class Diary(UserCallback):
+        def after_report(self, run_context, metrics, checkpoint):
+            with (folder / "reports").open("a") as stream:
+                stream.write(f"{metrics[0]['step']} {len(metrics)}\n")
+
+    return Diary()
+
+
+def read_diary(folder: Path) -> list[tuple[int, int]]:
+    return [tuple(map(int, line.split())) for line in (folder / "reports").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("another", "min_workers", "n_at_last"), [(True, 0, 2), (False, 1, 1)])
+def test_a_run_finishes_though_a_node_is_lost(
+    nodes, another, min_workers, n_at_last, long_settings, small_dataset, uninterrupted, tmp_path, monkeypatch
+):
+    """On another node that comes, or on those that are left; the batches stay the same."""
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "15")
+    settings = change(long_settings, n_workers=2, min_workers=min_workers)
+    thread = lose_a_node(*nodes, tmp_path / "reports", another)
+    train_adapter(settings, small_dataset.folder, tmp_path, [write_down(tmp_path)])
+    thread.join()
+    diary = read_diary(tmp_path)
+    assert diary[0] == (3, 2)
+    assert diary[-1] == (STEPS[-1], n_at_last)
+    assert_ended_alike(tmp_path / "ray" / "train" / f"step_{STEPS[-1]:06d}", uninterrupted, atol=2e-3)
