@@ -81,7 +81,7 @@ def main(
     write_figure(lay_out(columns), out / "epochs.png")
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
-    write_figure(explain_one(*simulated["N2"]), out / "explanation.png")
+    write_figure(explain_one(simulated["N2"][0]), out / "explanation.png")
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
     for name in SEARCH_FIGURES:
         shutil.copy((search or run / "search") / name, out / f"search-{name}")
@@ -157,13 +157,15 @@ def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
 
 
-def explain_one(night: Night, epoch: int) -> Figure:
-    """Why the embedded adapter gives an epoch its stage, by occlusion of the signal."""
+def explain_one(night: Night, stage: str = "N2") -> Figure:
+    """Why the embedded adapter gives an epoch its stage: the one of a night in which most was found."""
     engine = load_engine("embedded")
     epochs = read_night(night, engine.style.prepare).epochs
     scored = score_epochs(epochs, engine)
     evidence = explain_night(epochs, scored.hypnogram)
-    (one,) = explain_epochs(epochs, scored, evidence, engine, [epoch])
+    clear = [one for one in evidence.epochs if one.stage == stage and one.is_supported]
+    chosen = max(clear, key=lambda one: len(one.measured.spindles or ()) + len(one.measured.k_complexes or ()))
+    (one,) = explain_epochs(epochs, scored, evidence, engine, [chosen.epoch])
     return draw_explanation(one)
 
 
