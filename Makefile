@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 SIDE_BY_SIDE := -n auto --maxprocesses 4
 RAY_PART := (ray or slow) and not gpu and not network
+RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv test test-fast cluster-test demo evaluate bench lint figures clean
@@ -25,7 +26,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
-	$(BIN)/python -m pytest -q -m '$(RAY_PART)' -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
+	$(BIN)/python -m pytest -q -m '$(RAY_PART)' $(RAY_FILES) -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
 	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
 	echo; \

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from somnolens.errors import SomnolensError
+from somnolens.errors import SettingsError, SomnolensError
 from somnolens.storage import parse_path
 
 
@@ -21,8 +21,33 @@ def place(what: str) -> Any:
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings that differ from the defaults")]
 Overrides = Annotated[list[str], typer.Option("--set", help="one setting, as train.lora_rank=8; may be repeated")]
 
+DEMO_CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
+"""What the demo changes of the default settings."""
+
 STOPPED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT."""
+
+
+def split_pairs(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """NAME=VALUE, as an option takes it more than once, to a dict in order.
+
+    Raises
+    ------
+    SettingsError
+        Where a pair has no '=', or a name stands twice.
+
+    Examples
+    --------
+    >>> split_pairs(["wide=runs/wide/adapter"], "--adapter")
+    {'wide': 'runs/wide/adapter'}
+    """
+    named: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value) or name in named:
+            raise SettingsError(f"{option} {pair!r} is not NAME=VALUE with a name of its own. Write it as 'a=folder'.")
+        named[name] = value
+    return named
 
 
 def run_job(main: Callable[..., None]) -> None:

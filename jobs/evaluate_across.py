@@ -17,12 +17,11 @@ from rich.table import Table
 
 from somnolens.dataset.manifest import Dataset, open_dataset
 from somnolens.dataset.statistics import format_csv
-from somnolens.errors import SettingsError
 from somnolens.evaluate.crossing import Cell, lay_out, list_cells, measure_cell
 from somnolens.evaluate.leakage import LOCAL_COHORTS, check_leakage
-from somnolens.jobs.arguments import run_job
+from somnolens.jobs.arguments import run_job, split_pairs
 from somnolens.jobs.evaluate_adapter import open_for, stage
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.report.canvas import write_figure
 from somnolens.report.evaluation_plots import draw_matrix
@@ -38,35 +37,13 @@ def main(
 ) -> None:
     """Measure several adapters on several datasets."""
     console = Console()
-    adapters = split_names(adapter, "--adapter")
-    datasets = {name: open_dataset(Path(folder)) for name, folder in split_names(dataset, "--dataset").items()}
+    adapters = split_pairs(adapter, "--adapter")
+    datasets = {name: open_dataset(Path(folder)) for name, folder in split_pairs(dataset, "--dataset").items()}
     folder = make_run_folder(out.parent, out.name)
     cells = cross(adapters, datasets, console, split)
     write_matrix(cells, folder, "Adapters by datasets")
     console.print(format_matrix(cells, "Adapters by datasets"))
     console.print(f"The table and the figure are in {out}.")
-
-
-def split_names(pairs: Sequence[str], option: str) -> dict[str, str]:
-    """NAME=VALUE to a dict, in order.
-
-    Raises
-    ------
-    SettingsError
-        Where a pair has no '=', or a name stands twice.
-
-    Examples
-    --------
-    >>> split_names(["wide=runs/wide/adapter"], "--adapter")
-    {'wide': 'runs/wide/adapter'}
-    """
-    named: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value) or name in named:
-            raise SettingsError(f"{option} {pair!r} is not NAME=VALUE with a name of its own. Write it as 'a=folder'.")
-        named[name] = value
-    return named
 
 
 def cross(adapters: dict[str, str], datasets: dict[str, Dataset], console: Console, split: str = "test") -> list[Cell]:

@@ -18,7 +18,7 @@ from somnolens.evaluate.leakage import LeakCheck, check_leakage
 from somnolens.evaluate.summary import Summary, summarise
 from somnolens.jobs.arguments import run_job
 from somnolens.jobs.cluster import progress
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.report.canvas import write_figure
 from somnolens.report.evaluation_plots import draw_bland_altman, draw_calibration, draw_scorers, draw_slices

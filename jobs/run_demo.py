@@ -17,6 +17,7 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.evaluate.agreement import Agreement, measure_agreement, pool
 from somnolens.evaluate.peers.yasa import score_with_yasa
 from somnolens.hypnogram import Hypnogram
+from somnolens.jobs.arguments import DEMO_CONFIG
 from somnolens.jobs.build_dataset import build, describe
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.evaluate_adapter import evaluate, show
@@ -30,9 +31,6 @@ from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_steps, summarise_agreement
 from somnolens.serve.running import start_service, stop_service
 from somnolens.storage import write_bytes, write_json
-
-CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
-"""What the demo changes of the default settings."""
 
 
 @dataclass
@@ -188,4 +186,4 @@ def _close(
 
 
 if __name__ == "__main__":
-    run_demo(Path(".demo"), read_settings(CONFIG))
+    run_demo(Path(".demo"), read_settings(DEMO_CONFIG))

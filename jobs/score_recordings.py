@@ -19,13 +19,10 @@ from somnolens.config import ScoreSettings, read_settings
 from somnolens.errors import describe_error
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.model.adapters import read_card
+from somnolens.model.adapter_card import read_card
 from somnolens.model.registry import pin_adapter
 from somnolens.read.cohorts import find_nights
 from somnolens.read.night import Night
-from somnolens.report.night import write_night
-from somnolens.score.engine import load_engine
-from somnolens.score.night import score_recording
 from somnolens.storage import write_bytes
 
 
@@ -84,14 +81,22 @@ def _score_all(adapter, todo, out, settings, actors, gpus_per_actor):
 
 
 class Scorer:
-    """Holds an adapter; scores one recording a call and writes its files, or tells why not."""
+    """Holds an adapter; scores one recording a call and writes its files, or tells why not.
+
+    What it needs for its model is imported where the model is: the job itself starts seconds earlier.
+    """
 
     def __init__(self, adapter: str, out: str, settings: dict[str, Any]) -> None:
+        from somnolens.score.engine import load_engine
+
         self.settings = ScoreSettings.model_validate(settings)
         self.engine = load_engine(adapter, self.settings.sequence_step)
         self.out = Path(out)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        from somnolens.report.night import write_night
+        from somnolens.score.night import score_recording
+
         night = row["night"]
         try:
             batch_size, known = self.settings.batch_size, {"channels": night.channels, "leads": night.leads}

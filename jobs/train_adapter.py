@@ -18,7 +18,7 @@ from somnolens.dataset.manifest import open_training_dataset
 from somnolens.errors import RunFolderError
 from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import make_run_folder
 from somnolens.score.fitting import finish_adapter
 from somnolens.train.features import cache_features

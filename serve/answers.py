@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import Response
 
 from somnolens.aasm import STAGES
-from somnolens.model.adapters import locate_adapter
+from somnolens.model.adapter_card import locate_adapter
 from somnolens.provenance import fingerprint_files
 from somnolens.report.canvas import render_png
 from somnolens.report.exports import describe_hypnogram, write_csv

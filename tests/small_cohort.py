@@ -34,11 +34,17 @@ SETTINGS = (
 
 
 def write_small_cohort(folder: Path, n_subjects: int) -> Path:
-    """Write short simulated nights, all of one signal, under different names."""
+    """Write short simulated nights under different names: one signal, each time weaker, so that no two look alike."""
     recording, _ = simulate_night(draw_subject(3), hours=N_EPOCHS / 120, seed=3)
     for number in range(1, n_subjects + 1):
-        write_small_night(recording, folder, f"SIM{number:03d}")
+        write_small_night(change_gain(recording, 1 / (1 + 0.02 * (number - 1))), folder, f"SIM{number:03d}")
     return folder
+
+
+def change_gain(recording: Recording, gain: float) -> Recording:
+    """The same recording with all samples times `gain`."""
+    signals = tuple(replace(signal, samples_uv=gain * signal.samples_uv) for signal in recording.signals)
+    return replace(recording, signals=signals)
 
 
 def write_small_night(recording: Recording, folder: Path, name: str) -> Path:

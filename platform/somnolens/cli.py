@@ -12,7 +12,7 @@ from rich.table import Table
 from somnolens import __version__
 from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
-from somnolens.jobs.arguments import Config, Overrides, run_command
+from somnolens.jobs.arguments import DEMO_CONFIG, Config, Overrides, run_command
 from somnolens.read.montage import Part
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -214,9 +214,10 @@ def demo(
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Simulate, build, search, train, evaluate, serve and score, end to end, on this machine."""
-    from somnolens.jobs.run_demo import CONFIG, run_demo
+    settings = read_settings(config or DEMO_CONFIG, overrides)  # first: the rest takes seconds to import
+    from somnolens.jobs.run_demo import run_demo
 
-    run_demo(out, read_settings(config or CONFIG, overrides))
+    run_demo(out, settings)
 
 
 @adapters.command("list")
@@ -295,7 +296,7 @@ def add_adapter(
     name: Annotated[str | None, typer.Option(help="else the time it was trained and its fingerprint")] = None,
 ) -> None:
     """Copy an adapter into a registry, where it is never changed again."""
-    from somnolens.model.adapters import locate_adapter, read_card
+    from somnolens.model.adapter_card import locate_adapter, read_card
     from somnolens.model.additions import add_adapter
 
     folder = locate_adapter(adapter)

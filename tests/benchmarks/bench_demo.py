@@ -5,13 +5,14 @@ import tempfile
 from pathlib import Path
 
 from somnolens.config import read_settings
-from somnolens.jobs.run_demo import CONFIG, run_demo
+from somnolens.jobs.arguments import DEMO_CONFIG
+from somnolens.jobs.run_demo import run_demo
 
 
 def measure() -> list[dict]:
     """Rows of the benchmark table."""
     with tempfile.TemporaryDirectory() as folder:
-        run = run_demo(Path(folder), read_settings(CONFIG))
+        run = run_demo(Path(folder), read_settings(DEMO_CONFIG))
         figures = json.loads((run / "metrics.json").read_text())
     return describe(figures)
 

@@ -35,7 +35,7 @@ def test_intervals_are_those_of_scipy(place):
     by_subject = sum_by_subject(EVALUATION.nights)
 
     def measure(numbers, axis):
-        return np.moveaxis(measure_confusions(by_subject[numbers].sum(axis=axis)), -1, 0)[place]
+        return np.moveaxis(measure_confusions(by_subject[numbers].sum(axis=axis % numbers.ndim)), -1, 0)[place]
 
     numbers = np.arange(len(by_subject))
     asked = bootstrap((numbers,), measure, n_resamples=6000, method="BCa", vectorized=True, rng=1).confidence_interval

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -18,6 +19,13 @@ from tests.repository.tree import ROOT
 Run = Callable[..., subprocess.CompletedProcess]
 
 
+@pytest.fixture(scope="session")
+def ray_folder() -> Iterator[Path]:
+    """Where Ray keeps its files; pytest's own folders have names too long for the path of a socket."""
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def make_environment(folder: Path, **more: str) -> dict[str, str]:
     """Nothing of this session's cluster; Ray's files in a folder of their own."""
     own = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
@@ -25,8 +33,8 @@ def make_environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return make_environment(tmp_path_factory.mktemp("r"))
+def environment(ray_folder: Path) -> dict[str, str]:
+    return make_environment(ray_folder)
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +55,11 @@ def find_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for_head(url: str, seconds: float) -> None:
+def wait_for_head(head: subprocess.Popen, url: str, seconds: float) -> None:
     """Wait until a job is accepted: the agent that runs jobs is the last part of a head to come up."""
     give_up = time.monotonic() + seconds
     while True:
+        assert head.poll() is None, "the head has ended"
         with suppress(httpx.TransportError):
             if httpx.post(f"{url}/api/jobs/", json={"entrypoint": "true"}, timeout=30).is_success:
                 return
@@ -59,12 +68,13 @@ def wait_for_head(url: str, seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def run_on_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run_on_head(ray_folder: Path) -> Iterator[Run]:
     """Run a command beside a head of its own, with the environment that the command's jobs find there.
 
     `--block` keeps the head's command as parent of all it starts, so that ending its session ends them.
     """
-    folder, port, dashboard = tmp_path_factory.mktemp("h"), find_port(), find_port()
+    folder, port, dashboard = ray_folder / "head", find_port(), find_port()
+    folder.mkdir()
     environment = make_environment(folder)
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}"]
     command += [f"--dashboard-port={dashboard}", "--num-cpus=3", "--disable-usage-stats"]
@@ -79,7 +89,7 @@ def run_on_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with (folder / "head.log").open("wb") as log:
         head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            wait_for_head(there["RAY_API_SERVER_ADDRESS"], 60)
+            wait_for_head(head, there["RAY_API_SERVER_ADDRESS"], 60)
             yield run
         finally:
             with suppress(ProcessLookupError):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from somnolens.dataset.manifest import open_dataset
 from somnolens.errors import PushError, SettingsError
-from somnolens.jobs.build_dataset import main, send
+from somnolens.jobs.build_dataset import find_all, main, send
 from tests.small_cohort import build_without_ray, small_settings, write_small_cohort
 
 
@@ -29,3 +29,15 @@ def test_a_push_says_where_the_dataset_is(tmp_path):
     send(dataset, str(tmp_path / "copy"), console)
     assert f"It was pushed to {tmp_path / 'copy'}." in console.file.getvalue()
     assert open_dataset(tmp_path / "copy").manifest == dataset.manifest
+
+
+def test_further_cohorts_are_found_beside_the_one_of_the_settings(tmp_path):
+    folder, settings = write_small_cohort(tmp_path / "nights", 1), small_settings("embedded")
+    found = find_all(folder, settings, {"edf_folder": str(folder)})
+    assert [(night.cohort, night.night) for night in found] == [
+        ("simulated", "simulated-SIM001"),
+        ("edf_folder", "edf_folder-SIM001"),
+    ]
+    assert [night.night for night in find_all(folder, settings, {})] == ["SIM001"]
+    with pytest.raises(SettingsError, match=r"--also names the cohort 'simulated', which dataset\.cohort names"):
+        find_all(folder, settings, {"simulated": str(folder)})

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from somnolens.errors import RunFolderError
+from somnolens.jobs import evaluate_adapter
 from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
 from tests.repository.tree import ROOT
 from tests.small_cohort import SETTINGS, write_small_cohort
@@ -35,8 +36,9 @@ def nights(tmp_path_factory) -> Path:
     return folder
 
 
-def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, adapter_folder, tmp_path):
-    """The first as `ray job submit` sends it, the others with the head's address, as their jobs find it."""
+def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, adapter_folder, tmp_path, capsys):
+    """The first as `ray job submit` sends it, the others with the head's address, as their jobs find it; to evaluate
+    takes no cluster, and is done here."""
     dataset, run, base = tmp_path / "dataset", tmp_path / "run", f"model.base={adapter_folder.parent / 'base'}"
     settings = set_all(*SETTINGS, base, "train.passes=1", "train.n_workers=1")
     submit = (Path(sys.executable).with_name("ray"), "job", "submit", "--working-dir", ROOT, "--")
@@ -45,13 +47,14 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     assert "40 epochs of 5 nights" in built.stdout
     steps = [
         ("train_adapter", dataset, run, *settings),
-        ("evaluate_adapter", run / "adapter", dataset, tmp_path / "evaluated"),
         ("score_recordings", run / "adapter", nights, tmp_path / "scored", *settings),
     ]
     for name, *arguments in steps:
         ended = run_on_head(sys.executable, f"jobs/{name}.py", *arguments)
         assert ended.returncode == 0, (name, ended.stdout, ended.stderr)
         assert ended.stderr == "", name
+    evaluate_adapter.main(str(run / "adapter"), dataset, tmp_path / "evaluated")
+    assert "Agreement on the test subjects" in capsys.readouterr().out
     assert json.loads((tmp_path / "evaluated" / "metrics.json").read_text())["split"] == "test"
     assert len(list((tmp_path / "scored").glob("*.json"))) == 5
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -66,7 +69,8 @@ def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, tmp_path):
         shutil.copy(nights / "SIM001-PSG.edf", many / f"SIM{number:03d}-PSG.edf")
     command = [sys.executable, "jobs/build_dataset.py", str(many), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
     started = start_as_in_a_terminal(command, environment)
-    wait_for(lambda: list((tmp_path / "dataset").glob("shards/*/*/part-0.parquet")), 150)
+    finished = tmp_path / "dataset" / "shards"
+    wait_for(lambda: started.poll() is not None or list(finished.glob("*/*/part-0.parquet")), 150)
     family = list_descendants(started.pid)
     assert any("raylet" in title for title in family.values())
     os.killpg(started.pid, signal.SIGINT)

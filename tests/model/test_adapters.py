@@ -11,17 +11,10 @@ from peft import PeftModel
 
 from somnolens.config import RenderSettings, TrainSettings
 from somnolens.errors import AdapterError
-from somnolens.model.adapters import (
-    CARD_FILE,
-    attach_lora,
-    check_render_hash,
-    load_adapter,
-    make_card,
-    prepare_looker,
-    read_card,
-    write_adapter,
-)
+from somnolens.model.adapter_card import check_render_hash, read_card
+from somnolens.model.adapters import attach_lora, load_adapter, make_card, prepare_looker, write_adapter
 from somnolens.model.base import load_model
+from somnolens.model.card import CARD_FILE
 from somnolens.render.style import Style
 
 LANGUAGE = {

@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from somnolens.errors import RegistryError, SomnolensError
-from somnolens.model.adapters import locate_adapter
+from somnolens.model.adapter_card import locate_adapter
 from somnolens.model.additions import add_adapter
 from somnolens.model.promotions import promote_adapter, promote_back
 from somnolens.model.registry import Promotion, fetch_adapter, open_registry, pin_adapter, split_address

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from somnolens.errors import EmptyCohortError, SettingsError
-from somnolens.read.cohorts import find_nights, list_cohorts
+from somnolens.read.cohorts import find_nights, join_cohorts, list_cohorts
 from somnolens.read.night import Night
 from somnolens.read.survey import survey_night
 
@@ -126,3 +126,15 @@ def test_real_recording_and_real_scoring_are_one_night_of_sleep_edf(psg_folder, 
     assert (night.subject, night.night, facts.scorers) == ("SC400", "SC4001", ("scorer C",))
     assert facts.stages.counts() == {"W": 10, "N1": 0, "N2": 0, "N3": 0, "R": 0, "UNSCORED": 0}
     assert facts.problems == ()
+
+
+def test_nights_of_several_cohorts_have_names_of_their_own(make_folder):
+    folder = make_folder("SIM001-PSG.edf", "SIM002-PSG.edf")
+    one, other = find_nights(folder, "simulated"), find_nights(folder)
+    joined = join_cohorts({"simulated": one, "edf_folder": other})
+    assert [(night.cohort, night.subject) for night in joined] == [
+        *(("simulated", f"simulated-SIM00{number}") for number in (1, 2)),
+        *(("edf_folder", f"edf_folder-SIM00{number}") for number in (1, 2)),
+    ]
+    assert len({night.night for night in joined}) == 4
+    assert join_cohorts({"simulated": one}) == one

@@ -69,7 +69,7 @@ def test_pretraining_lowers_the_loss_and_leaves_stage_tokens_alone(style):
     stages = find_class_tokens(tokenizer)
     before = model.get_input_embeddings().weight[stages].clone()
     reports = []
-    plan = PerceptionPlan(n_steps=8, stop_at=8, batch_size=2, warmup_steps=2, weight_decay=0.0)
-    pretrain_perception(model, tokenizer, style, plan, reports.append, report_every=4)
+    plan = PerceptionPlan(n_steps=4, stop_at=4, batch_size=2, warmup_steps=1, weight_decay=0.0)
+    pretrain_perception(model, tokenizer, style, plan, reports.append, report_every=2)
     assert reports[-1]["loss"] < reports[0]["loss"]
     torch.testing.assert_close(model.get_input_embeddings().weight[stages], before)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from somnolens.errors import SettingsError
-from somnolens.model.adapters import read_card
+from somnolens.model.adapter_card import read_card
 from somnolens.score.engine import load_engine
 from somnolens.train.features import cache_features
 from somnolens.train.loop import STATE_FILE

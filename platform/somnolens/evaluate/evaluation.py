@@ -15,7 +15,7 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.evaluate.agreement import Agreement, measure_agreement, pair_codes, pair_probabilities, pool
 from somnolens.evaluate.traits import read_traits
 from somnolens.hypnogram import Hypnogram
-from somnolens.model.adapters import check_render_hash
+from somnolens.model.adapter_card import check_render_hash
 from somnolens.score.engine import Engine
 
 

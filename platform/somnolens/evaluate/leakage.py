@@ -23,7 +23,7 @@ from somnolens.dataset.manifest import Dataset
 from somnolens.dataset.splits import SPLITS
 from somnolens.epochs import GOOD
 from somnolens.errors import LeakError
-from somnolens.model.adapters import AdapterCard
+from somnolens.model.adapter_card import AdapterCard
 
 LOCAL_COHORTS: Final = ("simulated", "edf_folder")
 """Cohorts whose subjects have names in their own folder only."""

@@ -32,14 +32,16 @@ def draw_slices(slices: Sequence[Slice], overall: Interval, measure: str = "kapp
     """Draw a measure of each part as a dot with its interval, kind by kind; the overall value is the upright line."""
     kinds = list(dict.fromkeys(one.kind for one in slices))
     n_rows = len(slices) + 0.7 * len(kinds)
-    figure, (axes,) = stack_axes([ROW_IN * n_rows + 0.1], 0.62, 0.4, 0, left_in=2.5, right_in=1.5)
+    figure, (axes,) = stack_axes([ROW_IN * n_rows + 0.1], 0.85, 0.4, 0, left_in=2.5, right_in=1.5)
     row, ticks = 0.0, []
+    for x, heading in ((1.16, "epochs"), (1.3, "subjects")):
+        write(axes, x, -0.95, heading, 8, QUIET, ha="right", transform=axes.get_yaxis_transform())
     for kind in kinds:
         write(axes, -0.55, row, kind, 9, INK, ha="left", transform=axes.get_yaxis_transform(), fontweight="bold")
         for one in (one for one in slices if one.kind == kind):
             _draw_interval(axes, row, one.intervals[measure])
-            counts = f"{one.agreement.n_epochs:,} of {one.n_subjects}"
-            write(axes, 1.04, row, counts, 8, QUIET, ha="left", transform=axes.get_yaxis_transform())
+            for x, count in ((1.16, one.agreement.n_epochs), (1.3, one.n_subjects)):
+                write(axes, x, row, f"{count:,}", 8, QUIET, ha="right", transform=axes.get_yaxis_transform())
             ticks.append((row, one.part))
             row += 1
         row += 0.7
@@ -112,7 +114,7 @@ def _draw_review(axes: Axes, review: ReviewCurve, n_nights: int) -> None:
         if effort:
             axes.plot([effort, effort], [0, goal], color=EXPERT, linewidth=0.9, zorder=0)
             axes.plot(effort, goal, "o", color=_DARK, markersize=4)
-            style = {"textcoords": "offset points", "xytext": (5, -9), "fontsize": 8, "color": INK}
+            style = {"textcoords": "offset points", "xytext": (-6, 1), "ha": "right", "fontsize": 8, "color": INK}
             axes.annotate(f"{goal:.2f}: {effort:.0f}", (effort, goal), **style)
     last = max((effort for _, effort in efforts), default=0.0)
     axes.set_xlim(0, min(max(1.45 * last, 10.0), float(a_night[-1])))
@@ -131,13 +133,13 @@ def _frame(axes: Axes, title: str, x: str, y: str) -> None:
 def draw_bland_altman(totals: Sequence[BlandAltman], system: str = "somnolens") -> Figure:
     """Draw the difference of each total against its mean, with bias and limits of agreement, a panel each."""
     n_rows = int(np.ceil(len(totals) / 3))
-    figure, axes = grid_axes(n_rows, 3, 1.35, 0.95, 0.5, gap_in=(0.72, 0.62), left_in=0.65, right_in=0.6)
+    figure, axes = grid_axes(n_rows, 3, 1.35, 0.95, 0.45, gap_in=(0.68, 0.85), left_in=0.65, right_in=0.6)
     for panel, one in zip(axes, totals, strict=False):
         _draw_total(panel, one)
     for panel in axes[len(totals) :]:
         panel.axis("off")
     caption = "line: bias, with its interval   dashes: limits of agreement"
-    write_headline(figure, f"{system} minus scorer, against their mean", caption, left_in=0.3)
+    write_headline(figure, f"{system} minus scorer", caption, left_in=0.3)
     return figure
 
 
@@ -186,7 +188,7 @@ def draw_scorers(comparison: ScorerComparison, system: str = "somnolens") -> Fig
 def draw_matrix(cells: Sequence[Cell], title: str, measure: str = "kappa") -> Figure:
     """Draw systems by datasets, the higher the darker; a red frame where a system was new to the dataset."""
     rows, columns, intervals = lay_out(cells, measure)
-    figure, (axes,) = stack_axes([0.55 * len(rows) + 0.1], 1.15, 0.25, 0, left_in=2.1, right_in=0.3)
+    figure, (axes,) = stack_axes([0.55 * len(rows) + 0.1], 1.0, 0.25, 0, left_in=2.1, right_in=0.3)
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     axes.axis("off")
     values = np.array([[one.value for one in line] for line in intervals], dtype=float)
@@ -200,7 +202,7 @@ def draw_matrix(cells: Sequence[Cell], title: str, measure: str = "kappa") -> Fi
     for column, name in enumerate(columns):
         write(axes, column, -0.68, name, 9.5, INK)
     words = {"kappa": "Cohen's kappa"}.get(measure, measure.replace("_", " "))
-    write_headline(figure, title, f"{words}, 95 % intervals over subjects; framed: never learnt from", left_in=0.3)
+    write_headline(figure, title, f"{words}, 95 % intervals   framed: never learnt from", left_in=0.3)
     return figure
 
 
@@ -211,4 +213,4 @@ def _draw_matrix_cell(axes: Axes, row: int, column: int, one: Interval, share: f
     ink = "white" if share > 0.5 else INK
     write(axes, column, row - 0.1, format_measure(one.value, ".2f"), 11, ink)
     if not np.isnan(one.low):
-        write(axes, column, row + 0.23, f"{one.low:.2f} to {one.high:.2f}", 7.5, ink if share > 0.5 else QUIET)
+        write(axes, column, row + 0.23, f"{one.low:.2f} to {one.high:.2f}", 7.5, ink if share > 0.25 else QUIET)

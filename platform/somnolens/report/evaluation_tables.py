@@ -46,7 +46,7 @@ def format_intervals(summary: Summary, title: str) -> Table:
     """The measures over all epochs and F1 by stage, each with its interval."""
     n_subjects = len(summary.evaluation.subjects)
     pooled = summary.evaluation.pooled
-    note = f"Intervals of {LEVEL:.0%} by resampling {n_subjects} subject{'s' * (n_subjects != 1)}."
+    note = f"Intervals of {100 * LEVEL:.0f} % by resampling {n_subjects} subject{'s' * (n_subjects != 1)}."
     if n_subjects < 2:
         note = "No intervals: there is but one subject."
     elif n_subjects < FEW_SUBJECTS:
@@ -80,14 +80,14 @@ def format_review(summary: Summary) -> Table:
 
 
 def format_slices(summary: Summary) -> Table:
-    """Kappa and accuracy of each part, with intervals."""
-    table = _begin("Where it is good, and where not", "Hour by hour: slices.csv.")
-    for place, heading in enumerate(("", "", "subjects", "epochs", "kappa", "", "accuracy", "")):
-        table.add_column(heading, justify="left" if place < 2 else "right")
+    """Kappa of each part with its interval, and accuracy."""
+    table = _begin("Where it is good, and where not", "Hour by hour, and with every interval: slices.csv.")
+    for place, heading in enumerate(("", "", "subjects", "epochs", "kappa", "", "accuracy")):
+        table.add_column(heading, justify="left" if place < 2 else "right", no_wrap=True)
     before = ""
     for one in summary.slices:
         if one.kind in TOLD_SLICES:
-            figures = (*_split(one.intervals["kappa"]), *_split(one.intervals["accuracy"]))
+            figures = (*_split(one.intervals["kappa"], ".2f"), format_measure(one.agreement.accuracy, ".2f"))
             counts = (str(one.n_subjects), f"{one.agreement.n_epochs:,}")
             table.add_row(one.kind if one.kind != before else "", one.part, *counts, *figures)
             before = one.kind
@@ -97,7 +97,10 @@ def format_slices(summary: Summary) -> Table:
 def format_totals(totals: Sequence[BlandAltman]) -> Table:
     """Bias and limits of agreement of the totals of a night."""
     n_nights = max((len(one.truth) for one in totals), default=0)
-    table = _begin("Totals of a night, system minus scorer", f"Limits of agreement hold 95 % of {n_nights} nights.")
+    table = _begin(
+        "Totals of a night, system minus scorer",
+        f"95 % of nights are expected within the limits, from {n_nights} nights.",
+    )
     for place, heading in enumerate(("", "scorer", "bias", "", "limits of agreement", "nights")):
         table.add_column(heading, justify="left" if not place else "right")
     for one in totals:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from somnolens.aasm import STAGES
-from somnolens.model.adapters import AdapterCard, check_render_hash, load_adapter, read_card
+from somnolens.model.adapter_card import AdapterCard, check_render_hash, read_card
+from somnolens.model.adapters import load_adapter
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
 from somnolens.score.calibration import Calibration, scale

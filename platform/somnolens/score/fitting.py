@@ -9,7 +9,7 @@ import numpy as np
 
 from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
-from somnolens.model.adapters import AdapterCard, check_render_hash, read_card, write_card
+from somnolens.model.adapter_card import AdapterCard, check_render_hash, read_card, write_card
 from somnolens.score.calibration import fit_calibration
 from somnolens.score.engine import Engine, load_engine
 from somnolens.score.sequence import fit_sequence

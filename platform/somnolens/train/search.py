@@ -222,7 +222,8 @@ def _run_trial(config: dict[str, Any]) -> None:
     try:
         values = {key: value for key, value in config.items() if not key.startswith("_")}
         settings = place_values(fixed["settings"], values)
-        callbacks = [TuneReportCallback(), TrackReports(Tracker(settings, run, name))]
+        tracked = TrackReports(Tracker(settings, run, name))
+        callbacks = [tracked, TuneReportCallback()]  # Tune ends a trial as soon as it hears of a bad report
         build_trainer(settings, Path(fixed["dataset"]), run / "cache", _trials_folder(run), name, callbacks).fit()
     except (TrainingFailedError, SomnolensError) as error:
         write_bytes(_failure_file(run, name), explain_failure(error).encode())

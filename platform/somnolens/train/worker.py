@@ -145,7 +145,7 @@ def _fit(trainer: TorchTrainer) -> Result:
 
 def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """Copy a checkpoint as an adapter folder, without the state to resume from; an older copy gives way."""
-    from somnolens.model.adapters import copy_adapter
+    from somnolens.model.adapter_card import copy_adapter
     from somnolens.train.loop import STATE_FILE
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -161,7 +161,8 @@ def train_on_worker(config: dict[str, Any]) -> None:
     folder with the state to go on from. Its name is the step, so that a retry writes over it.
     """
     from somnolens.dataset.manifest import open_training_dataset
-    from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_card
+    from somnolens.model.adapter_card import write_card
+    from somnolens.model.adapters import attach_lora, make_card, prepare_looker
     from somnolens.train.features import load_training_rows
     from somnolens.train.loop import Crew, run_training
 

@@ -54,6 +54,26 @@ def find_nights(folder: Path, cohort: str = "edf_folder", channels: Mapping[str,
     return [replace(night, channels=dict(channels)) for night in nights] if channels else nights
 
 
+def join_cohorts(cohorts: Mapping[str, list[Night]]) -> list[Night]:
+    """The nights of several cohorts as those of one dataset.
+
+    Names of subjects and nights get the cohort before them: every archive has an S001 of its own, and a dataset
+    splits by subject and keeps a file a night.
+
+    Parameters
+    ----------
+    cohorts : mapping of str to list of Night
+        By the cohort's name. Of a single one the names stay as they are.
+    """
+    if len(cohorts) < 2:
+        return [night for nights in cohorts.values() for night in nights]
+    return [
+        replace(night, subject=f"{cohort}-{night.subject}", night=f"{cohort}-{night.night}")
+        for cohort, nights in cohorts.items()
+        for night in nights
+    ]
+
+
 def _refuse_twice(nights: list[Night], folder: Path) -> None:
     """A night that lies in two places would be counted twice, and stand in two splits."""
     counts = Counter(night.night for night in nights)
