@@ -2,23 +2,28 @@
 
     python jobs/draw_figures.py RUN OUT [--real FOLDER] [--search RUN]
 
-With --real, a folder that holds SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage),
-the real epochs stand beside the simulated ones. With --search, the pictures of a search are those of that
-run of jobs/search_hyperparameters.py, in place of the demo's.
+The page of the morning report is drawn by a Chromium or Chrome that is on the PATH. With --real, a folder that holds
+SC4001E0_5epochs-PSG.edf (Sleep-EDF, one scored epoch per stage), the real epochs stand beside the simulated ones. With
+--search, the pictures of a search are those of that run of jobs/search_hyperparameters.py, in place of the demo's.
 """
 
+import io
 import shutil
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+from PIL import Image
 from rich.console import Console
 
 from somnolens.aasm import STAGES
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
 from somnolens.dataset.rows import read_night
+from somnolens.errors import SettingsError
 from somnolens.explain.epoch import explain_epochs
 from somnolens.explain.night import explain_night
 from somnolens.jobs.arguments import run_job
@@ -30,6 +35,7 @@ from somnolens.render.sheet import Section, Tile, compose_sheet, encode_sheet
 from somnolens.render.style import Style
 from somnolens.report.canvas import write_figure
 from somnolens.report.explain_plots import draw_explanation
+from somnolens.report.morning_files import PAGE
 from somnolens.score.engine import load_engine
 from somnolens.score.night import score_epochs
 from somnolens.storage import write_bytes
@@ -46,6 +52,14 @@ SWITCHES = {
 """Settings that stand beside the presets, each alone."""
 
 SEARCH_FIGURES = ("history.png", "importance.png")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PAGE_WIDTH_PX = 1000
+SHOTS = (
+    ("", 1020),
+    ("<style>header, .warning, .headlines, section:not(#review) { display: none }</style>", 615),
+)
+"""Parts of the report's page that stand below each other: what is left out of each, and its height in px."""
 
 SHEET_PX = 1760
 """Width of the pictures on the sheet of styles: five of 352 px."""
@@ -67,12 +81,58 @@ def main(
     write_figure(lay_out(columns), out / "epochs.png")
     write_bytes(out / "epoch.png", encode_png(draw_one(*simulated["N2"], WIDE), WIDE.palette))
     write_bytes(out / "styles.png", encode_sheet(draw_styles(simulated), few_colours=True))
-    write_figure(explain_one(*simulated["N2"]), out / "explanation.png")
+    write_figure(explain_one(simulated["N2"][0]), out / "explanation.png")
     shutil.copy(run / "evaluation" / "confusion.png", out / "confusion.png")
     for name in SEARCH_FIGURES:
         shutil.copy((search or run / "search") / name, out / f"search-{name}")
     shutil.copy(next((run / "scored").glob("*.png")), out / "night.png")
+    draw_page(next((run / "scored").glob(f"*/{PAGE}")), out / "report.png")
     Console().print(f"The figures are in {out}.")
+
+
+def draw_page(page: Path, path: Path) -> None:
+    """The parts of a report's page that `SHOTS` names, as a browser shows them.
+
+    Raises
+    ------
+    SettingsError
+        Where no browser is on the PATH.
+    """
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise SettingsError(
+            f"{page} cannot be drawn. Looked on the PATH for {', '.join(BROWSERS)}. Install one of them: it only draws "
+            "this figure."
+        )
+    with TemporaryDirectory() as folder:
+        html = page.read_text(encoding="utf-8")
+        shots = [
+            take_shot(browser, html.replace("</head>", f"{part}</head>"), height, Path(folder))
+            for part, height in SHOTS
+        ]
+    sheet = Image.new("RGB", (PAGE_WIDTH_PX, sum(shot.height for shot in shots)), "white")
+    for place, shot in enumerate(shots):
+        sheet.paste(shot, (0, sum(before.height for before in shots[:place])))
+    stream = io.BytesIO()
+    sheet.quantize(256, Image.Quantize.MAXCOVERAGE).save(stream, format="PNG", optimize=True)
+    write_bytes(path, stream.getvalue())
+
+
+def take_shot(browser: str, html: str, height_px: int, folder: Path) -> Image.Image:
+    """What a window of the browser shows of a page."""
+    page, shot = folder / "page.html", folder / "shot.png"
+    page.write_text(html, encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
+    flags += [f"--window-size={PAGE_WIDTH_PX},{height_px}", f"--screenshot={shot}"]
+    subprocess.run([browser, *flags, page.as_uri()], check=True, capture_output=True, timeout=120)
+    with Image.open(shot) as picture:
+        return picture.convert("RGB")
 
 
 def pick_epoch(nights: list[Night], stage: str) -> tuple[Night, int]:
@@ -97,13 +157,15 @@ def draw_one(night: Night, epoch: int, style: Style) -> np.ndarray:
     return render_epochs(epochs, style, epoch, epoch + 1)[0]
 
 
-def explain_one(night: Night, epoch: int) -> Figure:
-    """Why the embedded adapter gives an epoch its stage, by occlusion of the signal."""
+def explain_one(night: Night, stage: str = "N2") -> Figure:
+    """Why the embedded adapter gives an epoch its stage: the one of a night in which most was found."""
     engine = load_engine("embedded")
     epochs = read_night(night, engine.style.prepare).epochs
     scored = score_epochs(epochs, engine)
     evidence = explain_night(epochs, scored.hypnogram)
-    (one,) = explain_epochs(epochs, scored, evidence, engine, [epoch])
+    clear = [one for one in evidence.epochs if one.stage == stage and one.is_supported]
+    chosen = max(clear, key=lambda one: len(one.measured.spindles or ()) + len(one.measured.k_complexes or ()))
+    (one,) = explain_epochs(epochs, scored, evidence, engine, [chosen.epoch])
     return draw_explanation(one)
 
 

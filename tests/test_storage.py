@@ -1,12 +1,27 @@
 """Files of this machine and of an object store, by the same functions."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from somnolens.errors import StorageError
-from somnolens.storage import bring_here, is_here, list_names, measure_sizes, parse_path, write_bytes, write_json
+from somnolens.storage import (
+    bring_here,
+    fetch_folder,
+    is_here,
+    keep_copy,
+    list_names,
+    locate_copy,
+    measure_sizes,
+    parse_path,
+    put_folder,
+    read_span,
+    settle,
+    write_bytes,
+    write_json,
+)
 from tests.object_store import enter_store, serve_bucket
 
 
@@ -77,3 +92,34 @@ def test_a_url_of_no_known_kind_is_told():
 def test_a_plain_path_stays_one():
     assert parse_path("nights/one") == Path("nights/one")
     assert parse_path(parse_path("memory://a")) == parse_path("memory://a")
+
+
+def test_a_span_of_a_file_is_read(folder):
+    write_bytes(folder / "digits", b"0123456789")
+    assert read_span(folder / "digits", 3, 6) == b"345"
+
+
+def test_a_folder_goes_to_a_store_and_comes_back(folder, bucket, tmp_path):
+    here = tmp_path / "mine"
+    write_bytes(here / "sub" / "two", b"22")
+    write_bytes(here / "one", b"1")
+    put_folder(here, bucket / "kept")
+    back = fetch_folder(bucket / "kept", tmp_path / "back")
+    assert {name: (back / name).read_bytes() for name in list_names(back)} == {"one": b"1", "sub/two": b"22"}
+
+
+def test_a_copy_of_a_store_is_fetched_once_for_all(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    write_bytes(bucket / "large.npy", b"first")
+    copy = keep_copy(bucket / "large.npy")
+    assert copy == locate_copy(bucket / "large.npy")
+    assert copy.is_relative_to(tmp_path)
+    (bucket / "large.npy").unlink()
+    assert keep_copy(bucket / "large.npy").read_bytes() == b"first"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [copy]
+
+
+def test_a_settled_path_does_not_depend_on_the_folder_it_is_read_in(bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert settle(Path("run")) == tmp_path / "run"
+    assert settle(bucket / "run") == bucket / "run"

@@ -161,6 +161,9 @@ class TrainSettings(Section):
     neighbour_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of a label given to the stages that scorers take it for"
     )
+    phase_one_steps: int = Field(
+        0, ge=0, description="steps in which LoRA learns to read waves before it learns to stage; no stage is in them"
+    )
     passes: Count = Field(4, description="passes over the training rows")
     sampling: Literal["each", "balanced"] = Field(
         "each", description="rows of a pass: each once, or all stages equally often (nothing is left to weigh then)"

@@ -62,9 +62,8 @@ def begin_run(run: Path, asked: dict[str, Any]) -> bool:
     before = json.loads((run / BEGUN_FILE).read_text())
     changed = [key for key in asked if before.get(key) != asked[key]]
     if changed:
-        raise RunFolderError(
-            f"{_refuse(run)} It was begun with other {' and '.join(changed)}; --resume goes on with it as it is asked now."
-        )
+        other = " and ".join(changed)
+        raise RunFolderError(f"{_refuse(run)} It was begun with other {other}; --resume goes on as it is asked now.")
     return True
 
 

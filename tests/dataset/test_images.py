@@ -1,4 +1,4 @@
-"""Pictures read one by one from where they lie are those that were written, whatever wrote them and wherever they lie."""
+"""Pictures read one by one are those that were written, whatever wrote them and wherever they lie."""
 
 import io
 import resource

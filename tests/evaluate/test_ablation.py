@@ -26,6 +26,7 @@ def test_some_groups_can_be_chosen():
     assert len(list_variants()) == 1 + len(VARIANTS)
 
 
+@pytest.mark.slow
 def test_a_small_ablation_draws_trains_and_evaluates(tmp_path):
     nights = write_small_cohort(tmp_path / "nights", 4)
     base = write_tiny_model("qwen3_vl", tmp_path / "base")

@@ -41,6 +41,7 @@ def comparison(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_every_system_has_a_row_with_its_interval_and_its_cost(comparison):
     rows = {row["system"]: row for row in read_comparison(comparison)["systems"]}
     peers = ["zero-shot", "boosting", "vision head"]
@@ -53,6 +54,7 @@ def test_every_system_has_a_row_with_its_interval_and_its_cost(comparison):
     assert all(row["scoring_s"] > 0 for row in rows.values())
 
 
+@pytest.mark.slow
 def test_corruptions_are_measured_for_those_that_look(comparison):
     rows = read_comparison(comparison)["robustness"]
     assert {row["corruption"] for row in rows} == {"clean", "channel lost", "gain"}
@@ -60,6 +62,7 @@ def test_corruptions_are_measured_for_those_that_look(comparison):
     assert all(row["points_lost"]["value"] == 0 for row in rows if row["corruption"] == "clean")
 
 
+@pytest.mark.slow
 def test_tables_figures_and_metrics_are_written(comparison):
     names = {path.name for path in comparison.iterdir()}
     assert names == {
@@ -73,6 +76,7 @@ def test_tables_figures_and_metrics_are_written(comparison):
     assert {"evaluate.kappa_boosting_night", "robust.channel_loss_points", "evaluate.minutes"} <= set(metrics)
 
 
+@pytest.mark.slow
 def test_the_readme_is_written_by_the_command_from_the_kept_comparison(comparison, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")

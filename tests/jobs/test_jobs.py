@@ -47,7 +47,7 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     assert "40 epochs of 5 nights" in built.stdout
     steps = [
         ("train_adapter", dataset, run, *settings),
-        ("score_recordings", run / "adapter", nights, tmp_path / "scored", *settings),
+        ("score_recordings", run / "adapter", nights, tmp_path / "scored", "--reports", *settings),
     ]
     for name, *arguments in steps:
         ended = run_on_head(sys.executable, f"jobs/{name}.py", *arguments)
@@ -57,6 +57,7 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     assert "Agreement on the test subjects" in capsys.readouterr().out
     assert json.loads((tmp_path / "evaluated" / "metrics.json").read_text())["split"] == "test"
     assert len(list((tmp_path / "scored").glob("*.json"))) == 5
+    assert len(list((tmp_path / "scored").glob("*/report.html"))) == 5
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "ray.log" for path in written)
     assert [path for path in written if b"Kowalczyk" in path.read_bytes()] == []

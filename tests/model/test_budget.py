@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from somnolens.config import ModelSettings, Settings, read_settings
 from somnolens.errors import BaseModelError, SettingsError
 from somnolens.model.adapters import attach_lora, count_parameters, prepare_looker
+from somnolens.model.base import load_model
 from somnolens.model.blueprint import list_published
 from somnolens.model.budget import Budget, find_peak, plan_training
 from somnolens.render.style import Style
@@ -171,6 +172,30 @@ def test_a_smaller_share_of_the_batch_takes_less_memory_and_more_gpus():
     assert one < two
     assert budget.count_gpus(141, checkpointing=True) < budget.count_gpus(24, checkpointing=True)
     assert budget.count_gpus(16, checkpointing=True) is None
+
+
+def test_four_bits_take_a_quarter_of_the_memory_of_the_decoder():
+    """A weight in NF4 has 4 bits, an eighth of a byte for its scale, and a 256th of 4/64 bytes for the scale's own."""
+    plain, four = (plan_training(read_settings(overrides=[f"model.quantise={q}"])).base_bytes for q in ("none", "4bit"))
+    layers = load_model(ModelSettings())[0].model.language_model.layers
+    decoder = sum(module.weight.numel() for module in layers.modules() if isinstance(module, torch.nn.Linear))
+    assert plain - four == pytest.approx(decoder * (2 - (4 + 8 / 64 + 32 / (64 * 256)) / 8))
+
+
+def test_each_of_four_workers_holds_a_quarter_of_a_model_that_is_cut_up():
+    sharded = plan_training(read_settings(overrides=["train.sharding=fsdp", "train.n_workers=4"]))
+    plain = plan_training(read_settings(overrides=["train.n_workers=4"]))
+    ours, whole = (budget.measure_memory(8, checkpointing=True) for budget in (sharded, plain))
+    assert ours["LoRA weights, gradients, AdamW"] == whole["LoRA weights, gradients, AdamW"] / 4
+    assert ours["base model"] == pytest.approx(whole["base model"] / 4 + sharded.whole_at_once)
+    assert ours["activations"] == whole["activations"]
+
+
+def test_a_model_that_no_gpu_holds_fits_when_it_is_cut_up():
+    big = ["model.base=llava-hf/llava-v1.6-mistral-7b-hf", "render.preset=paper-336", "train.batch_size=16"]
+    whole, cut = (plan_training(read_settings(overrides=[*big, f"train.sharding={how}"])) for how in ("none", "fsdp"))
+    assert whole.count_gpus(16, checkpointing=True) is None
+    assert 1 < cut.count_gpus(16, checkpointing=True) <= 16
 
 
 def test_a_base_model_that_is_nowhere_at_hand_is_refused_with_those_that_are(tmp_path):

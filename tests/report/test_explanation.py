@@ -42,7 +42,7 @@ def test_a_figure_and_a_json_are_written(explanation, tmp_path):
 def test_the_words_hold_the_stage_the_verdict_the_reasons_and_the_strongest_cells(explanation):
     lines = list(tell_explanation(explanation))
     assert lines[0].startswith(f"Epoch 1: {explanation.evidence.stage} (")
-    assert [line.strip() for line in lines[2:-1]] == explanation.evidence.reasons
+    assert [line.strip() for line in lines[2:-1]] == explanation.reasons
     assert lines[-1].startswith("  Most for N3 by attention rollout: ")
 
 

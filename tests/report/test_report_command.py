@@ -52,15 +52,8 @@ def test_a_night_scored_before_is_not_scored_again(night, out, adapter_folder, t
 def test_a_corrected_table_comes_back_with_the_agreement(night, out, adapter_folder, tmp_path):
     stages = ["N2", *json.loads((out / "hypnogram.json").read_text())["stages"][1:]]
     write_csv(Hypnogram(tuple(stages)), tmp_path / "corrected.csv")
-    words = (
-        "--scored",
-        out / "hypnogram.json",
-        "--hypnogram",
-        tmp_path / "corrected.csv",
-        "--out",
-        tmp_path / "report",
-    )
-    result = run(night, *words, "--adapter", adapter_folder)
+    words = ("--scored", out / "hypnogram.json", "--hypnogram", tmp_path / "corrected.csv", "--adapter", adapter_folder)
+    result = run(night, *words, "--out", tmp_path / "report")
     assert "Corrected against somnolens: kappa" in result.output
     assert json.loads((tmp_path / "report" / "hypnogram.json").read_text())["stages"] == stages
     assert "Corrected against somnolens" in (tmp_path / "report" / "report.html").read_text()

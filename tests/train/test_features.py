@@ -1,10 +1,14 @@
 """Vision features are kept where they stay the same and take no more disk than they may."""
 
+import shutil
+import tempfile
+
 import numpy as np
 import pytest
 
 from somnolens.aasm import STAGES
 from somnolens.train.features import cache_features, load_training_rows, locate_features
+from tests.object_store import serve_bucket
 
 
 def change(settings, **train):
@@ -37,3 +41,14 @@ def test_rows_carry_the_shares_of_the_scorers(short_settings, small_dataset, tmp
         assert some.soft_labels.shape == (len(some), len(STAGES))
         assert (some.labels.argmax(1) == some.codes).all()
         assert some.labels.sum(axis=1) == pytest.approx(1)
+
+
+def test_features_in_a_store_are_those_of_this_machine(short_settings, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "node"))
+    cache_features(short_settings, small_dataset, tmp_path / "here")
+    with serve_bucket("features") as bucket:
+        cache_features(short_settings, small_dataset, bucket / "cache")
+        shutil.rmtree(tmp_path / "node")  # another node
+        there = load_training_rows(short_settings, small_dataset, bucket / "cache")
+    for ours, theirs in zip(load_training_rows(short_settings, small_dataset, tmp_path / "here"), there, strict=True):
+        assert (ours.features == theirs.features).all()

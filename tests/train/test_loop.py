@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from somnolens.config import TrainSettings
-from somnolens.train.loop import measure_stages, run_training, score_rows
+from somnolens.train.loop import Crew, _Run, measure_stages, run_training, score_rows
 
 
 def train(looker, rows, settings: TrainSettings, folder=None, stop_at=None, resume=None):
@@ -114,3 +114,33 @@ def test_figures_are_those_worked_out_by_hand():
     assert figures["accuracy"] == 0.75
     assert figures["kappa"] == pytest.approx(0.5)
     assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 5)
+
+
+@pytest.mark.parametrize("change", [{}, {"sampling": "balanced"}])
+def test_reading_ahead_changes_no_weight(make_looker, rows, settings, change):
+    """Pictures this time; what is compared with reads nothing ahead."""
+    lookers = [make_looker(), make_looker()]
+    for looker, n_ahead in zip(lookers, (0, 3), strict=True):
+        train(looker, rows, settings.train.model_copy(update={**change, "passes": 1, "read_ahead": n_ahead}))
+    first, second = map(weights_of, lookers)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_shares_that_are_not_equal_make_the_gradient_of_the_whole_batch(make_looker, rows, settings):
+    """Three processes take 3, 3 and 2 rows of 8, in as many passes each; their mean is what one process has."""
+    places = np.arange(8)
+    gradients = []
+    for rank, n in [(0, 1), (0, 3), (1, 3), (2, 3)]:
+        one = make_run(make_looker(), rows, settings.train.model_copy(update={"rows_at_once": 2}), Crew(rank, n))
+        share = places[rank::n]
+        parts = one._share_out(share)
+        assert len(parts) == (4 if n == 1 else 2)
+        for part in parts:
+            one._add_gradient(part, rows.take(part), last=True)
+        gradients.append(torch.cat([weight.grad.flatten() for weight in one.trained]))
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(sum(gradients[1:]) / 3, gradients[0], atol=1e-5, rtol=1e-3)
+
+
+def make_run(looker, rows, settings, crew):
+    return _Run(looker, rows, settings, crew, lambda module: module, None)

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from somnolens.aasm import STAGES
+from somnolens.errors import BaseModelError
 from somnolens.model.architecture import build_model, build_tokenizer
+from somnolens.model.base import load_tokenizer
 from somnolens.model.prompt import find_class_tokens
 from somnolens.simulate.perception import (
     BANDS,
@@ -17,7 +19,14 @@ from somnolens.simulate.perception import (
     measure_tall_share,
     measure_together,
 )
-from somnolens.train.perception import PerceptionPlan, PuzzleStream, find_answers, index_words, pretrain_perception
+from somnolens.train.perception import (
+    PerceptionPlan,
+    PuzzleStream,
+    find_answers,
+    index_words,
+    practise_perception,
+    pretrain_perception,
+)
 
 TIME_S = np.arange(N_SAMPLES) / SAMPLING_RATE_HZ
 
@@ -73,3 +82,30 @@ def test_pretraining_lowers_the_loss_and_leaves_stage_tokens_alone(style):
     pretrain_perception(model, tokenizer, style, plan, reports.append, report_every=2)
     assert reports[-1]["loss"] < reports[0]["loss"]
     torch.testing.assert_close(model.get_input_embeddings().weight[stages], before)
+
+
+def test_phase_one_changes_lora_alone_lowers_the_loss_and_leaves_the_looker_narrow(make_looker, settings, style):
+    looker = make_looker()
+    before = {name: weights.detach().clone() for name, weights in looker.named_parameters()}
+    train = settings.train.model_copy(update={"phase_one_steps": 8, "batch_size": 2, "learning_rate": 5e-3})
+    losses = practise_perception(looker, load_tokenizer(settings.model), style, train)
+    assert len(losses) == 8
+    assert np.mean(losses[-2:]) < losses[0]
+    changed = {name for name, weights in looker.named_parameters() if not torch.equal(weights, before[name])}
+    assert changed
+    assert all("lora_" in name for name in changed)
+    assert not any(getattr(module, "works_everywhere", False) for module in looker.modules())
+
+
+def test_questions_in_which_two_words_are_one_token_are_refused():
+    with pytest.raises(BaseModelError, match=r"train\.phase_one_steps=0"):
+        index_words(Deaf())
+
+
+class Deaf:
+    """A tokenizer to which every word is the same."""
+
+    def __call__(self, text, **more):
+        return self
+
+    input_ids = (7,)

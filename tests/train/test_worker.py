@@ -3,16 +3,20 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from somnolens.errors import SettingsError
+from somnolens.errors import RunFolderError, SettingsError
 from somnolens.model.adapter_card import read_card
+from somnolens.provenance import begin_run
 from somnolens.score.engine import load_engine
+from somnolens.storage import list_names, write_bytes
 from somnolens.train.features import cache_features
 from somnolens.train.loop import STATE_FILE
 from somnolens.train.worker import explain_failure, keep_checkpoint, train_adapter
+from tests.object_store import serve_bucket
 
 pytestmark = pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
 
@@ -121,6 +125,31 @@ def test_a_finished_run_is_not_trained_again(run, short_settings, small_dataset)
     assert (adapter / "adapter_model.safetensors").read_bytes() == before
 
 
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Path]:
+    with serve_bucket("runs") as bucket:
+        yield bucket
+
+
+@pytest.fixture(params=["here", "s3"])
+def place(request, bucket, tmp_path) -> Path:
+    return tmp_path if request.param == "here" else bucket / request.node.name
+
+
+def test_the_same_run_is_gone_on_with_and_another_refused(place):
+    asked = {"dataset": "one", "settings": {"train": {"passes": 2}}}
+    assert not begin_run(place / "run", asked)
+    assert begin_run(place / "run", asked)
+    with pytest.raises(RunFolderError, match=r"begun with other settings; --resume goes on as it is asked now"):
+        begin_run(place / "run", asked | {"settings": {}})
+
+
+def test_a_folder_that_holds_anything_else_is_no_run_folder(place):
+    write_bytes(place / "run" / "thesis.txt", b"mine")
+    with pytest.raises(RunFolderError, match="No run overwrites another"):
+        begin_run(place / "run", {})
+
+
 class LostError(Exception):
     """As Ray Train tells of workers that failed."""
 
@@ -150,10 +179,11 @@ def test_a_failure_without_a_sentence_is_named_in_one_line():
     assert explain_failure(RuntimeError()) == "RuntimeError: no message"
 
 
-def test_a_kept_checkpoint_replaces_an_older_one(tmp_path):
+def test_a_kept_checkpoint_replaces_an_older_one(place, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / STATE_FILE).touch()
-        (tmp_path / name / name).touch()
-        keep_checkpoint(tmp_path / name, tmp_path / "adapter")
-    assert [path.name for path in (tmp_path / "adapter").iterdir()] == ["two"]
+        for file, content in {STATE_FILE: b"", "card.json": name.encode()}.items():
+            (tmp_path / name / file).write_bytes(content)
+        keep_checkpoint(tmp_path / name, place / "adapter")
+    assert list_names(place / "adapter") == ["card.json"]
+    assert (place / "adapter" / "card.json").read_bytes() == b"two"

@@ -54,7 +54,7 @@ def lose_channel(recording: Recording, name: str, share: float) -> Recording:
     Examples
     --------
     >>> night = Recording("night", (Signal("C4-M1", np.ones(3000), 100.0),), 30.0)
-    >>> lose_channel(night, "C4-M1", 0.7)["C4-M1"].samples_uv.sum()
+    >>> float(lose_channel(night, "C4-M1", 0.7)["C4-M1"].samples_uv.sum())
     900.0
     """
 

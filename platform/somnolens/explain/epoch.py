@@ -52,15 +52,23 @@ class Explanation:
     def verdict(self) -> str:
         """What the rules make of the stage, in one sentence."""
         one = self.evidence
-        if one.disagreement:
-            return f"Rules and model disagree. {one.disagreement}"
         if one.is_supported:
             return f"The measured evidence supports {one.stage}."
+        if one.disagreement:
+            return f"Rules and model disagree: the measured evidence supports {one.measured_as}, not {one.stage}."
         if one.supported:
             return (
                 f"The measured evidence is thin: it does not rule {one.stage} out and would do for {one.supported[0]}."
             )
         return f"The measured evidence supports no stage, {one.stage} as little as another."
+
+    @property
+    def reasons(self) -> list[str]:
+        """Sentences for and against the stage, and what speaks for the one that is supported instead of it."""
+        one = self.evidence
+        other = "" if one.is_supported or not one.supported else one.measured_as or one.supported[0]
+        more = [finding.text for finding in one.findings if finding.stage == other and finding.weight == "defines"]
+        return [*one.reasons, *more]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -71,6 +79,7 @@ class Explanation:
             "stage": self.evidence.stage,
             "probabilities": dict(zip(STAGES, self.probabilities.round(5).tolist(), strict=True)),
             "verdict": self.verdict,
+            "reasons": self.reasons,
             "evidence": self.evidence.to_dict(),
             "heat": self.heat.to_dict(),
         }

@@ -54,16 +54,21 @@ class EpochEvidence:
         return [finding.text for finding in about]
 
     @property
-    def disagreement(self) -> str:
-        """A sentence where the evidence supports another stage than the scorer's; empty elsewhere.
+    def measured_as(self) -> str:
+        """The stage that the evidence supports against the scorer's; empty where it does not.
 
         N1 is what is left where nothing else is found, and so it contradicts only a stage that is ruled out.
         """
         ruled_out = any(f.stage == self.stage and f.weight == "rules out" for f in self.findings)
         others = [stage for stage in self.supported if stage != "N1" or ruled_out]
-        if self.stage == UNSCORED or self.is_supported or not others:
+        return "" if self.stage == UNSCORED or self.is_supported or not others else others[0]
+
+    @property
+    def disagreement(self) -> str:
+        """A sentence where the evidence supports another stage than the scorer's; empty elsewhere."""
+        other = self.measured_as
+        if not other:
             return ""
-        other = others[0]
         why = next(f for f in self.findings if f.stage == other and f.weight == "defines")
         against = next((f for f in self.findings if f.stage == self.stage and not f.speaks_for), None)
         against_text = f" Against {self.stage}: {against.sentence}." if against else ""

@@ -22,6 +22,9 @@ OVERHEAD_BYTES = 1.5e9
 SLACK = 0.9
 """Share of a GPU's memory that may be planned with; the rest is lost between allocations."""
 
+FOUR_BITS = 4.127
+"""Bits of a weight in NF4 with quantised scales: a byte for 64 weights, and 4 bytes for 256 of those."""
+
 PEAK_FLOPS = {"A10": 125e12, "A100": 312e12, "L40S": 362e12, "H100": 989e12, "H200": 989e12}
 """Of dense matrix products in bfloat16 with float32 sums, as the makers publish them."""
 
@@ -148,13 +151,38 @@ class Budget:
         again = self.language.forward + self.vision.forward * ("vision" in self.targets)
         return flops + again * checkpointing
 
-    def measure_memory(self, n_rows: int, checkpointing: bool) -> dict[str, float]:
+    @property
+    def width(self) -> int:
+        """Bytes of a weight of the base model."""
+        return 4 if self.settings.model.dtype == "float32" else 2
+
+    @cached_property
+    def base_bytes(self) -> float:
+        """The whole base model; with `model.quantise` the linear modules of the decoder's layers have four bits."""
+        bits = FOUR_BITS / 8 - self.width if self.settings.model.quantise == "4bit" else 0
+        decoder = _count_weights(self._find_modules(self.blueprint.family.lora_targets("language")))
+        return self.width * self.n_parameters + bits * decoder
+
+    @property
+    def n_shards(self) -> int:
+        """Workers among which every weight is cut up."""
+        return self.settings.train.n_workers if self.settings.train.sharding == "fsdp" else 1
+
+    @cached_property
+    def whole_at_once(self) -> float:
+        """Bytes that a sharded model needs besides: two layers put together, and what belongs to no layer."""
+        decoder = _count_weights(self._find_modules(self.blueprint.family.lora_targets("language")))
+        vision = count_parameters(self.blueprint.model.get_submodule(self.blueprint.family.vision_path))["all"]
+        n_layers = self.blueprint.model.config.text_config.num_hidden_layers
+        return self.width * (2 * decoder / n_layers + max(0, self.n_parameters - decoder - vision))
+
+    def measure_memory(self, n_rows: int, checkpointing: bool, n_shards: int | None = None) -> dict[str, float]:
         """Bytes of one GPU that trains on so many rows at once, by what they are for."""
-        width = 4 if self.settings.model.dtype == "float32" else 2
+        n_shards = n_shards or self.n_shards
         return {
-            "base model": width * self.n_parameters,
-            "LoRA weights, gradients, AdamW": (4 + 4 + 8) * self.n_lora,
-            "activations": n_rows * self._measure_activations(checkpointing) * width / 2,
+            "base model": self.base_bytes / n_shards + self.whole_at_once * (n_shards > 1),
+            "LoRA weights, gradients, AdamW": (4 + 4 + 8) * self.n_lora / n_shards,
+            "activations": n_rows * self._measure_activations(checkpointing) * self.width / 2,
             "CUDA and the process": OVERHEAD_BYTES,
         }
 
@@ -184,9 +212,10 @@ class Budget:
 
     def count_gpus(self, memory_gb: float, checkpointing: bool) -> int | None:
         """GPUs of this size among which the batch must be shared; None where one row is too much."""
-        batch = self.settings.train.batch_size
+        batch, sharded = self.settings.train.batch_size, self.settings.train.sharding == "fsdp"
         for n_gpus in (n for n in range(1, batch + 1) if batch % n == 0):
-            if sum(self.measure_memory(batch // n_gpus, checkpointing).values()) <= SLACK * memory_gb * 1e9:
+            memory = self.measure_memory(batch // n_gpus, checkpointing, n_gpus if sharded else 1)
+            if sum(memory.values()) <= SLACK * memory_gb * 1e9:
                 return n_gpus
         return None
 

@@ -5,6 +5,9 @@ never looked at. And peft scales and adds a LoRA module's output at full width, 
 scaled and the addition be part of the product.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
@@ -23,10 +26,27 @@ def answer_last_position_only(mlp: nn.Module) -> None:
     """
 
     class LastPosition(type(mlp)):
+        works_everywhere = False
+
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            if self.works_everywhere:
+                return super().forward(hidden)
             return functional.pad(super().forward(hidden[:, -1:]), (0, 0, hidden.shape[1] - 1, 0))
 
     mlp.__class__ = LastPosition
+
+
+@contextmanager
+def answer_everywhere(model: nn.Module) -> Iterator[None]:
+    """Let a model narrowed by `answer_last_position_only` work on all positions for a while."""
+    narrowed = [module for module in model.modules() if hasattr(module, "works_everywhere")]
+    for module in narrowed:
+        module.works_everywhere = True
+    try:
+        yield
+    finally:
+        for module in narrowed:
+            module.works_everywhere = False
 
 
 class QuickLora(LoraLinear):

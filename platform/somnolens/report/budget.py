@@ -67,10 +67,16 @@ def explain_assumptions(budget: Budget, gpu: str, peak_flops: float, mfu: float)
         "Memory: bfloat16 base model unless model.dtype is float32, float32 LoRA weights with gradients and AdamW; "
         "activations as fitted to saved tensors of single layers.",
         f"{OVERHEAD_BYTES / 1e9:g} GB for CUDA and the process; {100 * SLACK:g} % of a GPU's memory are planned with.",
-        "Each GPU holds the whole base model: a batch is shared, a model is not.",
+        _tell_shares(budget),
         "Reading pictures, validation and waiting are not counted.",
         "None of these figures was measured on a GPU here.",
     ]
+
+
+def _tell_shares(budget: Budget) -> str:
+    if budget.settings.train.sharding == "fsdp":
+        return "Each GPU holds its part of every weight, two layers put together, and what belongs to no layer."
+    return "Each GPU holds the whole base model: a batch is shared, a model is not (train.sharding=fsdp cuts it up)."
 
 
 def _make_table(title: str, headings: tuple[str, ...]) -> Table:

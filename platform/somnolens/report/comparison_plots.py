@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from somnolens.evaluate.comparison import STEP_SUFFIX
 from somnolens.evaluate.robustness import CLEAN
 from somnolens.report.canvas import grid_axes, stack_axes, write_headline
 from somnolens.report.comparison_tables import format_count, format_seconds
@@ -27,7 +28,7 @@ OTHERS: Final = (
 )
 """Colour and mark of each other system: told apart by the mark where colours are not."""
 
-COLUMNS: Final = (("macro-F1", 0.0), ("a night", 0.95), ("training", 1.75), ("parameters", 2.7))
+COLUMNS: Final = (("macro-F1", 0.0), ("a night", 0.8), ("training", 1.55), ("parameters", 2.4))
 """Headings at the right of the first plot, and their place in inches."""
 
 
@@ -42,14 +43,14 @@ def draw_systems(rows: Sequence[Row], ours: str) -> Figure:
     """
     ordered = sorted(rows, key=lambda row: row["kappa"]["value"])
     height_in = 0.32 * len(ordered) + 0.1
-    figure, (axes,) = stack_axes([height_in], top_in=0.95, bottom_in=0.5, gap_in=0, left_in=1.6, right_in=3.5)
+    figure, (axes,) = stack_axes([height_in], top_in=0.95, bottom_in=0.5, gap_in=0, left_in=1.85, right_in=3.4)
     axes.set(xlim=(min(-0.05, *(row["kappa"]["value"] - 0.05 for row in rows)), 1.0), ylim=(-0.6, len(rows) - 0.4))
     axes.set_yticks(range(len(ordered)), [row["system"] for row in ordered])
     axes.tick_params(axis="y", labelsize=9, labelcolor=INK)
     axes.grid(axis="x", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
     for place, row in enumerate(ordered):
-        is_ours = row["system"].split(" +")[0] == ours.split(" +")[0]
+        is_ours = row["system"].removesuffix(STEP_SUFFIX) == ours.removesuffix(STEP_SUFFIX)
         _draw_interval(axes, place, row["kappa"], OURS if is_ours else QUIET)
         axes.get_yticklabels()[place].set_fontweight("bold" if is_ours else "normal")
     axes.set_xlabel("Cohen's kappa, 95 % interval over subjects", fontsize=8, color=QUIET)
@@ -81,7 +82,7 @@ def _write_columns(figure: Figure, axes: Axes, ordered: Sequence[Row]) -> None:
         x = box.x1 + (0.55 + place_in) / width_in
         figure.text(x, box.y1 + 0.12 / height_in, name, fontsize=8, color=QUIET, ha="center", va="bottom")
         for row_place, row in enumerate(ordered):
-            y = box.y0 + box.height * (row_place + 0.6) / len(ordered)
+            y = box.y0 + box.height * (row_place + 0.6) / (len(ordered) + 0.2)
             figure.text(x, y, _tell(row, name), fontsize=8.5, color=INK, ha="center", va="center")
 
 
@@ -126,10 +127,13 @@ def style_system(place: int) -> tuple[str, str]:
 def _draw_panel(axes: Axes, rows: Sequence[Row], corruption: str, systems: Sequence[str]) -> None:
     spoilt = [row for row in rows if row["corruption"] == corruption]
     severities = list(dict.fromkeys(row["severity"] for row in spoilt))
+    n_below = sum(severity < 1 for severity in severities) if corruption == "gain" else 0  # clean is a gain of 1
+    names = [f"{severity:g}" for severity in severities]
+    names.insert(n_below, "clean")
     for place, system in reversed(list(enumerate(systems))):
         clean = [row for row in rows if row["corruption"] == CLEAN and row["part"] == spoilt[0]["part"]]
-        chosen = [row for row in clean if row["system"] == system]
-        chosen += [row for row in spoilt if row["system"] == system]
+        chosen = [row for row in spoilt if row["system"] == system]
+        chosen[n_below:n_below] = [row for row in clean if row["system"] == system]
         values = [row["balanced_accuracy"] for row in chosen]
         x = np.arange(len(values)) + 0.07 * (place - (len(systems) - 1) / 2)
         colour, mark = style_system(place)
@@ -145,7 +149,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Row], corruption: str, systems: Seque
             linewidth=2.0 if place == 0 else 1.1,
             zorder=4 if place == 0 else 3,
         )
-    axes.set_xticks(range(len(severities) + 1), ["clean", *(f"{severity:g}" for severity in severities)])
+    axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.35, len(severities) + 0.35)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -163,7 +167,7 @@ def _write_systems(figure: Figure, systems: Sequence[str]) -> None:
         axes.plot(0.5, 0.5, mark, color=colour, markersize=5)
         weight = "bold" if place == 0 else "normal"
         figure.text((x_in + 0.2) / width_in, y, system, fontsize=8.5, color=INK, va="center", fontweight=weight)
-        x_in += 0.45 + 0.073 * len(system)
+        x_in += 0.42 + 0.068 * len(system)
 
 
 def draw_ablation(rows: Sequence[Row]) -> Figure:

@@ -14,7 +14,7 @@ from somnolens import storage
 from somnolens.aasm import STAGES
 from somnolens.errors import SettingsError
 from somnolens.evaluate.ablation import Ablated
-from somnolens.evaluate.comparison import Standing
+from somnolens.evaluate.comparison import STEP_SUFFIX, Standing
 from somnolens.evaluate.evaluation import Evaluation
 from somnolens.evaluate.intervals import compare_systems, measure_intervals
 from somnolens.evaluate.robustness import CLEAN, Spoilt, find_spoilt, measure_loss
@@ -267,7 +267,7 @@ def list_metrics(rows: Sequence[Row], robustness: Sequence[Row], ours: str, minu
         metrics.append(_metric(name, row["kappa"]["value"], "Cohen's kappa", True, ">=0.80" if is_ours else None))
     lost = [row for row in robustness if (row["corruption"], row["severity"]) == ("channel lost", 0.7)]
     for row in lost:
-        is_ours = row["system"] == ours
+        is_ours = _base(row["system"]) == _base(ours)
         name = "robust.channel_loss_points" + ("" if is_ours else f"_{_slug(row['system'])}")
         unit = "points of balanced accuracy, a channel lost for 70 % of the night"
         metrics.append(_metric(name, row["points_lost"]["value"], unit, False, "<=6" if is_ours else None))
@@ -278,6 +278,11 @@ def _metric(name: str, value: float, unit: str, higher_is_better: bool, bar: str
     return {"name": name, "value": round(value, 4), "unit": unit, "higher_is_better": higher_is_better, "bar": bar}
 
 
+def _base(name: str) -> str:
+    """A system's name without what it is shown with."""
+    return name.removesuffix(STEP_SUFFIX)
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
@@ -285,7 +290,7 @@ def _slug(name: str) -> str:
 def tell_winner(rows: Sequence[Row], ours: str) -> str:
     """Who wins and by how much, in words."""
     mine = next(row for row in rows if row["system"] == ours)
-    others = [row for row in rows if not row["system"].startswith(ours.split(" +")[0])]
+    others = [row for row in rows if _base(row["system"]) != _base(ours)]
     if not others:
         return f"{ours} alone: kappa {format_interval(mine['kappa'])}."
     best = max(others, key=lambda row: row["kappa"]["value"])

@@ -19,10 +19,10 @@ from somnolens.explain.modalities import MODALITIES, ModalityReport
 from somnolens.report.canvas import LEFT_IN, RIGHT_IN, WIDTH_IN, stack_axes, write, write_headline
 from somnolens.report.palette import EXPERT, FAINT, INK, QUIET, STAGE_COLOURS
 
-FOR, AGAINST = "#e08214", "#5e3c99"
+FOR, AGAINST = "#ee9a35", "#6f609f"
 """Heat that speaks for a stage, and against it: apart without colour vision, and one darker than the other."""
 
-HEAT = LinearSegmentedColormap.from_list("heat", [AGAINST, "#b2a6d3", "#ffffff", "#fdc680", FOR])
+HEAT = LinearSegmentedColormap.from_list("heat", [AGAINST, "#c9c2df", "#ffffff", "#fbd9a9", FOR])
 
 METHOD_NAMES = {
     "signal": "occlusion of the signal",
@@ -32,7 +32,7 @@ METHOD_NAMES = {
     "gradient x input": "gradient times input",
 }
 
-LINE_CHARACTERS = 112
+LINE_CHARACTERS = 118
 LINE_IN = 0.165
 
 
@@ -117,7 +117,8 @@ def _explain_colours(axes: Axes, one: Explanation) -> None:
 def _draw_probabilities(axes: Axes, one: Explanation) -> None:
     """Bars of the night-level probabilities; a tick where the picture by itself stands."""
     axes.set(xlim=(0, 1), ylim=(len(STAGES) - 0.5, -0.5))
-    axes.set_yticks(range(len(STAGES)), STAGES)
+    labels = [f"{stage}   {100 * share:.0f} %" for stage, share in zip(STAGES, one.probabilities, strict=True)]
+    axes.set_yticks(range(len(STAGES)), labels)
     axes.set_xticks([])
     axes.tick_params(axis="y", labelcolor=INK)
     for row, stage in enumerate(STAGES):
@@ -125,7 +126,6 @@ def _draw_probabilities(axes: Axes, one: Explanation) -> None:
         axes.barh(row, 1, height=0.72, color=FAINT, linewidth=0)
         axes.barh(row, share, height=0.72, color=STAGE_COLOURS[stage], linewidth=0)
         axes.plot([alone, alone], [row - 0.36, row + 0.36], color=INK, linewidth=1.2)
-        write(axes, 1.006, row, f"{100 * share:.0f} %", size=7.5, ha="left")
     write(
         axes,
         1,
@@ -138,21 +138,20 @@ def _draw_probabilities(axes: Axes, one: Explanation) -> None:
 
 
 def _wrap_reasons(one: Explanation) -> list[tuple[str, str]]:
-    """Lines of text with their colour: the verdict, then reasons for and against."""
-    lines = [(part, INK) for part in textwrap.wrap(one.verdict, LINE_CHARACTERS)]
-    for reason in one.evidence.reasons:
+    """Lines of text with their weight: the verdict, then what speaks for a stage and what against."""
+    lines = [(part, "bold") for part in textwrap.wrap(one.verdict, LINE_CHARACTERS)]
+    for reason in one.reasons:
         marker = "+ " if reason.startswith("For") else "- "
         wrapped = textwrap.wrap(reason, LINE_CHARACTERS - 2)
-        lines += [((marker if not n else "   ") + part, INK) for n, part in enumerate(wrapped)]
+        lines += [(("   " if n else marker) + part, "normal") for n, part in enumerate(wrapped)]
     return lines
 
 
 def _write_lines(axes: Axes, lines: Sequence[tuple[str, str]]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(lines), 0))
     axes.axis("off")
-    for row, (text, colour) in enumerate(lines):
-        weight = "bold" if row == 0 else "normal"
-        write(axes, 0, row + 0.5, text, size=8, colour=colour, ha="left", fontweight=weight)
+    for row, (text, weight) in enumerate(lines):
+        write(axes, 0, row + 0.5, text, size=8, ha="left", fontweight=weight)
 
 
 def draw_faithfulness(figures: Sequence[MethodFigures]) -> Figure:

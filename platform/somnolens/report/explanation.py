@@ -32,7 +32,7 @@ def tell_explanation(one: Explanation) -> Iterator[str]:
     shares = ", ".join(f"{s} {100 * p:.0f} %" for s, p in zip(STAGES, one.probabilities, strict=True) if p >= 0.005)
     yield f"Epoch {one.epoch}: {one.evidence.stage} ({shares})"
     yield f"  {one.verdict}"
-    yield from (f"  {reason}" for reason in one.evidence.reasons)
+    yield from (f"  {reason}" for reason in one.reasons)
     yield f"  {tell_strongest(one)}"
 
 

@@ -83,7 +83,8 @@ class Sight:
     @property
     def reason(self) -> str:
         """Why, as a sentence."""
-        return f"{self.review.reason.rstrip('.')}."
+        text = self.review.reason.rstrip(".")
+        return f"{text[:1].upper()}{text[1:]}."
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ from somnolens.report.statistics import Statistic
 
 CHART_PX: Final = 760
 MARGIN_MM: Final = 14.0
-PICTURE_MM: Final = 92.0
+PICTURE_MM: Final = 84.0
 MOST_ROWS: Final = 24
 """Of the table of epochs without a picture, and of stretches that differ; the files beside it have all."""
 
@@ -53,6 +53,7 @@ class Paper(FPDF):
         self.set_title(title)
         self.set_creator("somnolens")
         self.set_margins(MARGIN_MM, MARGIN_MM)
+        self.c_margin = 0
         self.set_auto_page_break(True, 16)
         self.foot = title
         self.add_page()

@@ -1,4 +1,5 @@
-"""Pre-training of the embedded model on perception: pictures of waves, and questions about them.
+"""Perception: pictures of waves, and questions about them. All weights of the embedded model learnt from them; the
+LoRA weights of any base model may, before they learn to stage.
 
 Many questions about one picture stand in one sequence, so one forward pass learns from them all.
 The loss is a cross-entropy over the ten digits at each answer; no other token is ever trained to
@@ -12,12 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import distributed
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from somnolens.config import TrainSettings
+from somnolens.errors import BaseModelError
 from somnolens.model.architecture import IMAGE_PROCESSOR
+from somnolens.model.base import Looker
 from somnolens.model.families import find_family
+from somnolens.model.family import Family
+from somnolens.model.narrowing import answer_everywhere
 from somnolens.model.prompt import encode_prompt
 from somnolens.render.pictures import render_signals
 from somnolens.render.style import Style
@@ -72,12 +79,26 @@ def find_answers(n_lines: int, n_tokens: int) -> list[bool]:
 
 
 def index_words(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """Token of each word a question is made of."""
-    kinds = ("amplitude", "frequency", "burst", "share", "count", "where", "rhythm", "together", "band", "=")
-    words = [*kinds, *BANDS, *map(str, range(10))]
-    ids = {word: tokenizer(" " + word, add_special_tokens=False).input_ids for word in words}
-    assert all(len(tokens) == 1 for tokens in ids.values()), ids
-    return {word: tokens[0] for word, tokens in ids.items()}
+    """Token of each word a question is made of: where a word is several, one of them that stands for no other word.
+
+    Raises
+    ------
+    BaseModelError
+        Where a word has no token of its own.
+    """
+    kinds = ("amplitude", "frequency", "burst", "share", "count", "where", "rhythm", "together", "band")
+    words = (*map(str, range(10)), *BANDS, "=", *kinds)
+    ids: dict[str, int] = {}
+    for word in words:
+        tokens = tokenizer(" " + word, add_special_tokens=False).input_ids
+        free = [token for token in reversed(tokens) if token not in ids.values()]
+        if not free:
+            raise BaseModelError(
+                f"The tokenizer of the base model has no token of its own for {word!r}, a word of the questions about "
+                "waves. Leave phase one out: train.phase_one_steps=0."
+            )
+        ids[word] = free[0]
+    return ids
 
 
 def pretrain_perception(
@@ -91,7 +112,7 @@ def pretrain_perception(
     """Train all weights in place; `report` gets loss, pictures per second and accuracy by kind of question."""
     words = index_words(tokenizer)
     loader = DataLoader(PuzzleStream(style, words, plan), batch_size=None, num_workers=1, prefetch_factor=4)
-    ask = _Asker(model, tokenizer, style, [words[str(digit)] for digit in range(10)])
+    ask = _Asker(model, find_family(model, IMAGE_PROCESSOR), tokenizer, style, words)
     optimisers = _make_optimisers(model, plan)
     paces = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _warm_then_cool(step, plan)) for one in optimisers]
     tally, started = _Tally(), time.monotonic()
@@ -111,20 +132,79 @@ def pretrain_perception(
             report({"step": step, "pictures": n_pictures, "pictures_per_s": round(pace, 1)} | tally.close())
 
 
+def practise_perception(
+    looker: Looker, tokenizer: PreTrainedTokenizerBase, style: Style, settings: TrainSettings, rank: int = 0
+) -> list[float]:
+    """Phase one of two: the LoRA weights of a looker learn to read waves, in place, before they learn to stage.
+
+    No stage is asked for and none is named. Workers of one run are given puzzles of their own, and share what they
+    learn.
+
+    Parameters
+    ----------
+    looker : Looker
+        With `attach_lora` done, on its device.
+    settings : TrainSettings
+        `phase_one_steps` of `batch_size` pictures each, all workers together.
+    rank : int
+        Of this worker.
+
+    Returns
+    -------
+    list of float
+        Loss of each step on this worker's own puzzles; chance is the logarithm of ten.
+    """
+    n_rows = settings.batch_size // settings.n_workers
+    plan = PerceptionPlan(n_steps=settings.phase_one_steps, batch_size=n_rows, seed=settings.seed + rank)
+    words = index_words(tokenizer)
+    ask = _Asker(looker.model, looker.family, tokenizer, style, words)
+    trained = [weights for weights in looker.parameters() if weights.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    pace = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _warm_then_cool(step, plan))
+    loader = DataLoader(PuzzleStream(style, words, plan), batch_size=None, num_workers=1, prefetch_factor=2)
+    losses = []
+    looker.train()
+    with answer_everywhere(looker.model):
+        for _, (pictures, tokens, _) in zip(range(plan.n_steps), loader, strict=False):
+            loss = functional.cross_entropy(*ask(pictures, tokens))
+            optimiser.zero_grad()
+            loss.backward()
+            _share_gradients(trained)
+            torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip)
+            optimiser.step()
+            pace.step()
+            losses.append(loss.item())
+    return losses
+
+
+def _share_gradients(weights: list[torch.Tensor]) -> None:
+    """The mean over the workers that train together, where there is more than one."""
+    if distributed.is_initialized() and distributed.get_world_size() > 1:
+        for one in weights:
+            distributed.all_reduce(one.grad)
+            one.grad /= distributed.get_world_size()
+
+
 class _Asker:
     """Runs a model over pictures and question tokens; returns digit logits at every answer."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: Style, digits: list[int]
+        self,
+        model: torch.nn.Module,
+        family: Family,
+        tokenizer: PreTrainedTokenizerBase,
+        style: Style,
+        words: dict[str, int],
     ) -> None:
-        self.model, self.family, self.digits = model, find_family(model, IMAGE_PROCESSOR), digits
+        self.model, self.family = model, family
+        self.digits = [words[str(digit)] for digit in range(10)]
         image_token = self.family.name_image_token(tokenizer)
         picture = self.family.write_picture(tokenizer, *style.shape_px)
         self.prompt = torch.tensor(encode_prompt(tokenizer, PROMPT, image_token, picture))
         self.palette = torch.from_numpy(style.palette)
 
     def __call__(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        device = self.model.device
+        device = next(self.model.parameters()).device
         pixels = self.family.make_pixels(pictures.to(device), self.palette.to(device))
         input_ids = torch.cat([self.prompt.expand(len(tokens), -1), tokens], dim=1).to(device)
         fixed = self.family.fix_positions(input_ids, tuple(pictures.shape[1:]))

@@ -211,7 +211,19 @@ def train_on_worker(config: dict[str, Any]) -> None:
         return _parallelise(module, settings.train.sharding, crew)
 
     checkpoint = ray.train.get_checkpoint()
+    if settings.train.phase_one_steps and checkpoint is None:
+        _practise(looker, settings, dataset.style, crew.rank)
     run_training(looker, rows, validation, settings.train, report, wrap, crew, _localise(checkpoint))
+
+
+def _practise(looker: Any, settings: Settings, style: Any, rank: int) -> None:
+    """Phase one. What it reached is in the log of the run."""
+    from somnolens.model.base import load_tokenizer
+    from somnolens.train.perception import practise_perception
+
+    looker.to(ray.train.torch.get_device())
+    losses = practise_perception(looker, load_tokenizer(settings.model), style, settings.train, rank)
+    print(f"phase one: loss {losses[0]:.3f} at its first step, {losses[-1]:.3f} at its last", flush=True)
 
 
 def _parallelise(module: torch.nn.Module, sharding: str, crew: "Crew") -> torch.nn.Module:

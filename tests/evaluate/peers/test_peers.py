@@ -71,6 +71,7 @@ def test_the_majority_is_the_commonest_training_stage(nights):
     assert measure_kappa(system, nights.test[0]) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_yasa_stages_from_the_first_epoch_that_is_scored():
     night = make_night(3, n_epochs=14)
     whole = night.read()
