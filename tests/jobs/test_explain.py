@@ -30,7 +30,7 @@ def test_epochs_are_explained_in_words_and_figures(night, adapter_folder, tmp_pa
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [f"SIM001-PSG-{epoch}-attention.{kind}" for epoch in (2, 4, 5) for kind in ("json", "png")]
     said = " ".join(result.output.split())
-    assert said.count("Most for ") == 3
+    assert said.count("Most looked at ") == 3
     assert f"of {N_EPOCHS} epochs." in said
 
 

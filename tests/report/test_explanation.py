@@ -47,7 +47,7 @@ def test_the_words_hold_the_stage_the_verdict_the_reasons_and_the_strongest_cell
     lines = list(tell_explanation(explanation))
     assert lines[0].startswith(f"Epoch 1: {explanation.evidence.stage} (")
     assert [line.strip() for line in lines[2:-1]] == explanation.reasons
-    assert lines[-1].startswith("  Most for N3 by attention rollout: ")
+    assert lines[-1].startswith("  Most looked at by attention rollout: ")
 
 
 def test_heat_colours_the_paper_and_leaves_the_ink_to_be_seen(explanation):
