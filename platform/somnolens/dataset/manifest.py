@@ -127,6 +127,8 @@ class Dataset:
     def read_scorers(self, night: str) -> tuple[Hypnogram, ...]:
         """Hypnogram of each scorer of a night, on its epochs; empty where the shard holds none by name."""
         truth, table = self.read_truth(night), self._read(night, ["scorers", "scorer_stages"])
+        if "scorer_stages" not in table.column_names:  # shards of version 0.1 before there were several scorers
+            return ()
         stages = zip(*table["scorer_stages"].to_pylist(), strict=True)
         names = table["scorers"][0].as_py()
         return tuple(replace(truth, stages=own, scorer=name) for name, own in zip(names, stages, strict=True))
