@@ -61,7 +61,8 @@ def test_every_number_of_the_pixel_tensor_is_found_in_the_picture(engine, pictur
     colours = (engine.style.palette / 255 - processor["image_mean"]) / processor["image_std"]
     distance = np.abs(colours[picture.ravel()[places]] - numbers[:, None]).min(axis=1)
     assert distance.max() < 1e-5
-    assert np.unique(places, return_counts=True)[1].tolist() == [6] * picture.size
+    counts = np.bincount(places, minlength=picture.size)
+    assert counts.min() == counts.max() >= 3
 
 
 def test_integrated_gradients_add_up_to_the_difference_of_the_log_odds(engine, picture):
