@@ -248,7 +248,7 @@ def compare(
     console.print(format_stage_agreement(agreement, *names))
     console.print(summarise_agreement(agreement), highlight=False)
     differences = list_differences(first, second)
-    console.print(format_differences(differences, *names) if differences else "No epoch differs.")
+    console.print(format_differences(differences) if differences else "No epoch differs.")
 
 
 @app.command()

@@ -145,9 +145,9 @@ class ModelSettings(Section):
 class TrainSettings(Section):
     """LoRA fine-tuning on class tokens."""
 
-    learning_rate: float = Field(2e-3, gt=0, le=1)
+    learning_rate: float = Field(2.2e-3, gt=0, le=1)
     lora_rank: Count = 16
-    lora_alpha: Positive = 32.0
+    lora_alpha: Positive = 64.0
     lora_dropout: float = Field(0.0, ge=0, lt=1)
     lora_targets: Literal["language", "language+merger", "language+merger+vision"] = Field(
         "language", description="where LoRA weights go; with 'language' alone, vision features are computed once"

@@ -1,9 +1,21 @@
 """The sheet of styles shows what there is to choose from."""
 
+import shutil
+
 import pytest
+from PIL import Image
 
 from somnolens.config import STYLE_PRESETS, PrepareSettings, RenderSettings
-from somnolens.jobs.draw_figures import draw_styles, list_styles, pick_epoch, tell_style
+from somnolens.jobs.draw_figures import (
+    BROWSERS,
+    PAGE_WIDTH_PX,
+    SHOTS,
+    draw_page,
+    draw_styles,
+    list_styles,
+    pick_epoch,
+    tell_style,
+)
 from somnolens.read.cohorts import find_nights
 from somnolens.render.style import Style
 from tests.small_cohort import write_small_cohort
@@ -37,3 +49,16 @@ def test_the_sheet_holds_a_row_for_each_style_of_five_pictures(tmp_path):
     strips, squares, long = 6 * (176 + below), 336 + below, 2 * 2 * (98 + below)
     spectrum = 201 + below - (176 + below)
     assert sheet.shape == (2 * 28 - 16 + 134 + 9 * 54 + strips + squares + long + spectrum, 5 * 354 + 4 * 16 + 56, 3)
+
+
+@pytest.mark.slow
+def test_the_page_of_a_report_is_drawn_part_by_part(tmp_path):
+    if not any(map(shutil.which, BROWSERS)):
+        pytest.skip("no Chromium or Chrome is on the PATH")
+    body = "<header style='background:#0f0'>up</header><section id='review' style='background:#f00'>down</section>"
+    (tmp_path / "report.html").write_text(f"<html><head></head><body style='margin:0'>{body}</body></html>")
+    draw_page(tmp_path / "report.html", tmp_path / "report.png")
+    with Image.open(tmp_path / "report.png") as picture:
+        assert picture.size == (PAGE_WIDTH_PX, sum(height for _, height in SHOTS))
+        assert picture.convert("RGB").getpixel((PAGE_WIDTH_PX - 5, 2)) == (0, 255, 0)
+        assert picture.convert("RGB").getpixel((PAGE_WIDTH_PX - 5, SHOTS[0][1] + 2)) == (255, 0, 0)

@@ -1,10 +1,15 @@
 """`somnolens explain`: from a recording to figures and reasons."""
 
+import json
+
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from somnolens.cli import app
 from somnolens.errors import SettingsError
+from somnolens.explain.modalities import TestNight
+from somnolens.jobs import measure_explanations
 from tests.small_cohort import N_EPOCHS, write_small_cohort
 
 
@@ -25,7 +30,7 @@ def test_epochs_are_explained_in_words_and_figures(night, adapter_folder, tmp_pa
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [f"SIM001-PSG-{epoch}-attention.{kind}" for epoch in (2, 4, 5) for kind in ("json", "png")]
     said = " ".join(result.output.split())
-    assert said.count("Most for ") == 3
+    assert said.count("Most looked at ") == 3
     assert f"of {N_EPOCHS} epochs." in said
 
 
@@ -41,3 +46,25 @@ def test_what_cannot_be_explained_is_refused(night, adapter_folder, arguments, s
     result = explain(night, *arguments, "--adapter", adapter_folder)
     assert isinstance(result.exception, SettingsError)
     assert sentence in str(result.exception)
+
+
+def test_what_explanations_are_worth_is_measured_over_nights(adapter_folder, tmp_path):
+    nights, out = write_small_cohort(tmp_path / "nights", 2), tmp_path / "out"
+    measure_explanations.main(str(adapter_folder), nights, out, "simulated", maps_per_night=0, every=4)
+    results = json.loads((out / "explanations.json").read_text())
+    support = results["support"]
+    assert support["n_subjects"] == 2
+    assert support["n_right"] + support["n_wrong"] == 2 * (N_EPOCHS - 1)
+    assert sum(results["modalities"]["n_epochs"].values()) == 2 * 2
+    assert set(results["modalities"]["losses"]) == {"EEG", "EOG", "EMG"}
+    table = (out / "disagreements.csv").read_text().splitlines()
+    assert table[0] == "night,epoch,scored,true,reason"
+    assert len(table) - 1 >= support["n_listed"]
+    assert (out / "modalities.png").is_file()
+
+
+def test_epochs_for_maps_are_the_same_each_time_and_of_different_stages():
+    night = TestNight("SIM001", None, np.array([0, 0, 1, 2, 2, 3, 4, -1]))
+    chosen = measure_explanations.pick_cases(night, 5)
+    assert [case.epoch for case in chosen] == [case.epoch for case in measure_explanations.pick_cases(night, 5)]
+    assert sorted(night.codes[case.epoch] for case in chosen) == [0, 1, 2, 3, 4]

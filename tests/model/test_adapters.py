@@ -16,6 +16,8 @@ from somnolens.model.adapters import attach_lora, load_adapter, make_card, prepa
 from somnolens.model.base import load_model
 from somnolens.model.card import CARD_FILE
 from somnolens.render.style import Style
+from somnolens.storage import put_folder
+from tests.object_store import serve_bucket
 
 LANGUAGE = {
     f"model.language_model.layers.{layer}.{leaf}"
@@ -159,3 +161,11 @@ def test_an_adapter_remembers_the_style_of_its_pictures_and_not_of_the_command_l
     wide = Style(RenderSettings(preset="wide-896"), settings.prepare)
     card = make_card(settings, wide, {"cohorts": ["simulated"]})
     assert card.style.hash == card.render_hash == wide.hash
+
+
+def test_an_adapter_is_fetched_from_its_url(adapter_folder):
+    with serve_bucket("adapters") as bucket:
+        put_folder(adapter_folder, bucket / "run" / "adapter")
+        assert read_card(str(bucket / "run" / "adapter")) == read_card(adapter_folder)
+        with pytest.raises(AdapterError, match=r"There is no adapter at s3://adapters/run: it has no somnolens\.json"):
+            read_card(str(bucket / "run"))

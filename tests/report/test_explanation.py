@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from somnolens.aasm import STAGES
 from somnolens.errors import SettingsError
 from somnolens.explain.epoch import explain_epochs, parse_epochs
+from somnolens.explain.faithfulness import Curves, MethodFigures
+from somnolens.explain.intervals import Interval
+from somnolens.explain.modalities import MODALITIES, Loss, ModalityReport
 from somnolens.explain.night import explain_night
-from somnolens.report.explain_plots import AGAINST, FOR, HEAT, shade_picture
+from somnolens.report.explain_plots import AGAINST, FOR, HEAT, draw_faithfulness, draw_modalities, shade_picture
 from somnolens.report.explanation import tell_explanation, write_explanation
 from somnolens.score.engine import load_engine
 from somnolens.score.night import score_epochs
@@ -43,7 +47,7 @@ def test_the_words_hold_the_stage_the_verdict_the_reasons_and_the_strongest_cell
     lines = list(tell_explanation(explanation))
     assert lines[0].startswith(f"Epoch 1: {explanation.evidence.stage} (")
     assert [line.strip() for line in lines[2:-1]] == explanation.reasons
-    assert lines[-1].startswith("  Most for N3 by attention rollout: ")
+    assert lines[-1].startswith("  Most looked at by attention rollout: ")
 
 
 def test_heat_colours_the_paper_and_leaves_the_ink_to_be_seen(explanation):
@@ -71,3 +75,27 @@ def test_for_and_against_differ_in_lightness_too():
 def test_epochs_that_cannot_be_meant_are_refused(text, sentence):
     with pytest.raises(SettingsError, match=sentence):
         parse_epochs(text, 10)
+
+
+def test_a_line_is_drawn_for_each_method_and_named_beside_the_curves_best_first():
+    def figures_of(method, area):
+        curve = np.array([1.0, area, 0.0])
+        interval = Interval(area, area, area)
+        return MethodFigures(method, interval, interval, interval, None, Curves(curve, curve[::-1]))
+
+    figure = draw_faithfulness([figures_of("signal", 0.2), figures_of("patches", 0.6), figures_of("random order", 0.5)])
+    above, below = figure.axes
+    names = [[text.get_text()[6:] for text in axes.texts[1:]] for axes in (above, below)]
+    best_first = ["occlusion of the signal", "random order", "ablation of 14-pixel patches"]
+    assert names == [best_first, best_first[::-1]]
+
+
+def test_bars_of_modalities_are_as_high_as_what_is_lost():
+    losses = {
+        modality: {stage: Loss(Interval(0.1 * (place + 1), 0, 1), Interval(0, 0, 0)) for stage in STAGES}
+        for place, modality in enumerate(MODALITIES)
+    }
+    (axes,) = draw_modalities(ModalityReport(losses, {}, {}, dict.fromkeys(STAGES, 7), 3)).axes
+    heights = sorted({round(bar.get_height(), 3) for bar in axes.patches})
+    assert heights == [0.1, 0.2, 0.3]
+    assert len(axes.patches) == 15

@@ -182,7 +182,7 @@ def test_a_json_is_told_from_a_table_by_its_content(night, tmp_path):
 
 
 def test_bids_files_explain_every_column_and_level(night, tmp_path):
-    write_bids_files(night, tmp_path, "sub-07_ses-1_task-sleep_eeg", {"code": {"Version": "1"}})
+    write_bids_files(night, tmp_path, "sub-07_ses-1_task-sleep_eeg", {"code": {"version": "0.1", "revision": "abc"}})
     for suffix, column in (("hypnogram", "stage"), ("events", "trial_type")):
         stem = tmp_path / f"sub-07_ses-1_task-sleep_{suffix}"
         rows = list(csv.DictReader(stem.with_suffix(".tsv").read_text().splitlines(), delimiter="\t"))
@@ -191,6 +191,7 @@ def test_bids_files_explain_every_column_and_level(night, tmp_path):
         assert set(rows[0]) <= set(sidecar)
         assert {row[column] for row in rows} <= set(sidecar[column]["Levels"])
         assert sidecar["onset"]["Units"] == "s"
+        assert sidecar["GeneratedBy"] == [{"Name": "somnolens", "Version": "0.1 abc"}]
 
 
 def test_bids_events_read_back_as_the_same_night(tmp_path):

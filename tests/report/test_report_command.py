@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from somnolens.cli import app
 from somnolens.hypnogram import Hypnogram
+from somnolens.read.scoring import read_hypnogram
 from somnolens.report.exports import write_csv
 from somnolens.simulate.night import simulate_night
 from somnolens.simulate.subject import draw_subject
@@ -57,6 +58,25 @@ def test_a_corrected_table_comes_back_with_the_agreement(night, out, adapter_fol
     assert "Corrected against somnolens: kappa" in result.output
     assert json.loads((tmp_path / "report" / "hypnogram.json").read_text())["stages"] == stages
     assert "Corrected against somnolens" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_a_scorer_who_began_off_the_grid_is_met_on_his_own(night, adapter_folder, tmp_path):
+    write_csv(Hypnogram(("N2",) * 6, start_s=40.0), tmp_path / "corrected.csv")
+    words = ("--hypnogram", tmp_path / "corrected.csv", "--adapter", adapter_folder, "--out", tmp_path / "report")
+    assert run(night, *words).exit_code == 0
+    written = json.loads((tmp_path / "report" / "hypnogram.json").read_text())
+    assert written["start_s"] == 10.0
+    assert written["stages"] == ["UNSCORED"] + ["N2"] * 6
+
+
+def test_a_real_recording_with_its_scorer_becomes_a_report(psg_folder, adapter_folder, tmp_path):
+    night, scoring = (psg_folder / f"SC4001E0_5epochs-{kind}.edf" for kind in ("PSG", "Hypnogram"))
+    result = run(night, "--hypnogram", scoring, "--adapter", adapter_folder, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
+    assert "Usual, adult reference" in page
+    assert "EMG submental&#39; is sampled at 1 Hz" in page
+    assert read_hypnogram(tmp_path / "hypnogram.edf").stages == read_hypnogram(scoring).stages
 
 
 def test_stages_of_another_night_are_refused_with_what_to_do(night, out, adapter_folder, tmp_path):

@@ -44,3 +44,8 @@ def test_a_batch_that_its_workers_cannot_share_is_refused_before_anything_starts
 def test_settings_from_another_version_are_named_with_the_place_they_stand_in():
     with pytest.raises(SettingsError, match=r"in the adapter's card cannot be used: train.lora_size is not a setting"):
         resolve_settings({"train": {"lora_size": 8}}, "the adapter's card")
+
+
+def test_fewer_workers_at_least_than_at_most():
+    with pytest.raises(SettingsError, match=r"train\.min_workers = 3 is more than train\.n_workers = 2; choose fewer"):
+        read_settings(overrides=["train.min_workers=3"])

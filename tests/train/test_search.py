@@ -64,7 +64,7 @@ def test_every_trial_is_told_of(found):
 @pytest.mark.ray
 def test_the_first_trial_is_the_settings_themselves(found):
     first = found[0].trials[0]
-    assert first.values == {"train.learning_rate": 2e-3, "train.batch_size": 8, "train.lora_rank": 4}
+    assert first.values == {"train.learning_rate": 2.2e-3, "train.batch_size": 8, "train.lora_rank": 4}
 
 
 @pytest.mark.ray

@@ -123,7 +123,7 @@ class _Spool:
         self._file, self._size = None, 0
 
     def _open(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="somnolens-", buffering=0)
+        self._file = tempfile.TemporaryFile(prefix="somnolens-", buffering=0)  # noqa: SIM115 - it stays open
         weakref.finalize(self, self._file.close)
 
     def keep(self, images: Sequence[bytes]) -> np.ndarray:
@@ -169,7 +169,7 @@ def find_images(column: bytes) -> np.ndarray:
 
 
 def read_labelled(dataset: Dataset, split: str) -> Labelled:
-    """Stages and soft labels of the scored epochs of a split, and the way to their pictures, night by night in order."""
+    """Stages, soft labels and pictures of the scored epochs of a split, night by night in order."""
     nights = dataset.nights(split)
     with ThreadPoolExecutor(_SCANNED_AT_ONCE) as threads:
         scans = list(threads.map(lambda night: _scan(dataset, night), nights))

@@ -16,6 +16,8 @@ from somnolens.model.base import Looker
 
 Way = Literal["gradient x input", "integrated"]
 
+UNIT = "log-odds of the stage against bare paper"
+
 
 def map_gradients(
     looker: Looker,
@@ -61,7 +63,8 @@ def map_gradients(
     pixels = np.bincount(places, attribution, minlength=picture.size).reshape(picture.shape)
     rows_px, columns_px = lay_patches(picture.shape, patch_px)
     values = pool_pixels(pixels, rows_px, columns_px)
-    return HeatMap(way, stage, f"log-odds of the stage, {way} gradient", values, rows_px, columns_px, probabilities)
+    method, unit = ("gradient", UNIT) if way == "integrated" else (way, f"{UNIT}, as far as the slope here tells")
+    return HeatMap(method, stage, unit, values, rows_px, columns_px, probabilities)
 
 
 def make_pixels(looker: Looker, picture: np.ndarray) -> dict[str, torch.Tensor]:

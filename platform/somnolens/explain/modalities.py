@@ -91,9 +91,14 @@ class ModalityReport:
 
     @property
     def drivers(self) -> dict[str, str]:
-        """The modality whose loss costs each stage the most probability."""
-        found = {stage: {m: self.losses[m][stage].probability.value for m in self.losses} for stage in STAGES}
-        return {s: max(costs, key=costs.get) for s, costs in found.items() if not np.isnan(list(costs.values())).any()}
+        """The modality whose loss costs each stage the most probability; none where that may be chance."""
+        found = {}
+        for stage in STAGES:
+            costs = {modality: by_stage[stage].probability for modality, by_stage in self.losses.items()}
+            most = max(costs, key=lambda modality: np.nan_to_num(costs[modality].value, nan=-np.inf))
+            if costs[most].low > 0:
+                found[stage] = most
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""

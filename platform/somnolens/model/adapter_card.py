@@ -4,10 +4,12 @@
 the stage transitions.
 """
 
+import atexit
 import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from somnolens.model.card import CARD_FILE, describe_card
 from somnolens.model.registry import fetch_adapter, split_address
 from somnolens.provenance import describe_code
 from somnolens.render.style import Style
+from somnolens.storage import fetch_folder, list_names, parse_path
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,36 @@ def locate_adapter(adapter: str | Path) -> Path:
     Parameters
     ----------
     adapter : str or Path
-        A folder; 'embedded', the one in the package; `REGISTRY#NAME` or `REGISTRY#promoted`, where the registry is a
-        folder or a URL.
+        A folder, or its URL; 'embedded', the one in the package; `REGISTRY#NAME` or `REGISTRY#promoted`, where the
+        registry is a folder or a URL.
 
     Raises
     ------
+    AdapterError
+        Where there is no adapter at a URL.
     RegistryError
         Where the registry has no such adapter, or it was changed after it was added.
     """
     if str(adapter) == "embedded":
         return Path(str(files("somnolens.model") / "embedded_adapter"))
     address = split_address(str(adapter))
-    return fetch_adapter(*address) if address else Path(adapter)
+    if address:
+        return fetch_adapter(*address)
+    return _bring_here(str(adapter)) if "://" in str(adapter) else Path(adapter)
+
+
+@cache
+def _bring_here(url: str) -> Path:
+    """A copy for as long as this process runs."""
+    place = parse_path(url)
+    if CARD_FILE not in list_names(place):
+        raise AdapterError(
+            f"There is no adapter at {url}: it has no {CARD_FILE}. Name the folder `adapter` of a run of "
+            "jobs/train_adapter.py or jobs/search_hyperparameters.py."
+        )
+    folder = Path(tempfile.mkdtemp(prefix="somnolens-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return fetch_folder(place, folder)
 
 
 def read_card(adapter: str | Path) -> AdapterCard:

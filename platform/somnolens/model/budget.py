@@ -22,7 +22,7 @@ OVERHEAD_BYTES = 1.5e9
 SLACK = 0.9
 """Share of a GPU's memory that may be planned with; the rest is lost between allocations."""
 
-FOUR_BITS = 4.127
+FOUR_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Bits of a weight in NF4 with quantised scales: a byte for 64 weights, and 4 bytes for 256 of those."""
 
 PEAK_FLOPS = {"A10": 125e12, "A100": 312e12, "L40S": 362e12, "H100": 989e12, "H200": 989e12}

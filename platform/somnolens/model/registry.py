@@ -273,7 +273,8 @@ def pin_adapter(adapter: str | Path) -> str:
     """
     address = split_address(str(adapter))
     if address is None:
-        return str(adapter) if str(adapter) == "embedded" else str(Path(adapter).absolute())
+        stays = str(adapter) == "embedded" or "://" in str(adapter)
+        return str(adapter) if stays else str(Path(adapter).absolute())
     place = parse_path(address[0])
     record = _find_record(open_registry(place), address[1])
     return f"{place.absolute() if is_here(place) else place}#{record.name}"

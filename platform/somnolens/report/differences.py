@@ -117,20 +117,20 @@ def list_stage_agreement(agreement: Agreement) -> list[tuple[str, ...]]:
 
 def format_stage_agreement(agreement: Agreement, one: str, other: str) -> Table:
     """`list_stage_agreement` for a terminal."""
-    table = Table(title=f"{one} against {other}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"A: {one}\nB: {other}", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("stage")
-    for heading in (f"by {one}", f"by {other}", "by both", f"of {one}'s", "F1"):
-        table.add_column(heading, justify="right", overflow="fold")
+    for heading in ("epochs of A", "epochs of B", "both", "share of A", "F1"):
+        table.add_column(heading, justify="right")
     for row in list_stage_agreement(agreement):
         table.add_row(*row)
     return table
 
 
-def format_differences(differences: Sequence[Difference], one: str, other: str) -> Table:
-    """The epochs that differ, for a terminal."""
+def format_differences(differences: Sequence[Difference]) -> Table:
+    """The epochs that differ, for a terminal; A and B as in `format_stage_agreement`."""
     table = Table(title="Epochs that differ, counted from 0", title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("epochs", "from", one, other):
-        table.add_column(heading, overflow="fold")
+    for heading in ("epochs", "from", "A", "B"):
+        table.add_column(heading)
     for run in differences:
         table.add_row(run.epochs, tell_time(run.onset_s), run.one, run.other)
     return table

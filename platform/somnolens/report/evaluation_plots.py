@@ -110,14 +110,15 @@ def _draw_review(axes: Axes, review: ReviewCurve, n_nights: int) -> None:
     a_night = np.arange(len(review.accuracy)) / max(n_nights, 1)
     axes.plot(a_night, review.accuracy, color=_DARK, linewidth=1.6)
     efforts = [(goal, review.find_effort(goal) / max(n_nights, 1)) for goal in GOALS]
+    last = min(max(1.45 * max(effort for _, effort in efforts), 10.0), float(a_night[-1]))
     for goal, effort in efforts:
         if effort:
             axes.plot([effort, effort], [0, goal], color=EXPERT, linewidth=0.9, zorder=0)
             axes.plot(effort, goal, "o", color=_DARK, markersize=4)
-            style = {"textcoords": "offset points", "xytext": (-6, 1), "ha": "right", "fontsize": 8, "color": INK}
+            place = {"xytext": (-6, 1), "ha": "right"} if effort > 0.38 * last else {"xytext": (6, -9), "ha": "left"}
+            style = {"textcoords": "offset points", "fontsize": 8, "color": INK} | place
             axes.annotate(f"{goal:.2f}: {effort:.0f}", (effort, goal), **style)
-    last = max((effort for _, effort in efforts), default=0.0)
-    axes.set_xlim(0, min(max(1.45 * last, 10.0), float(a_night[-1])))
+    axes.set_xlim(0, last)
     axes.set_ylim(min(float(review.accuracy[0]), 0.9) - 0.02, 1.0)
 
 

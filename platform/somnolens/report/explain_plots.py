@@ -28,7 +28,7 @@ METHOD_NAMES = {
     "signal": "occlusion of the signal",
     "patches": "ablation of 14-pixel patches",
     "attention": "attention rollout",
-    "integrated": "integrated gradients",
+    "gradient": "integrated gradients",
     "gradient x input": "gradient times input",
 }
 
@@ -105,7 +105,10 @@ def _mark_events(
 
 def _explain_colours(axes: Axes, one: Explanation) -> None:
     stage, strongest = one.heat.stage, np.quantile(np.abs(one.heat.values), 0.995)
-    for x, colour, said in ((0.0, FOR, f"speaks for {stage}"), (0.18, AGAINST, f"speaks against {stage}")):
+    sides = [(0.0, FOR, f"speaks for {stage}"), (0.18, AGAINST, f"speaks against {stage}")]
+    if one.heat.method == "attention":  # tells where, not for what
+        sides = [(0.0, FOR, "looked at by the answer")]
+    for x, colour, said in sides:
         axes.add_patch(
             Rectangle((x, -0.125), 0.016, 0.028, transform=axes.transAxes, facecolor=colour, clip_on=False, linewidth=0)
         )

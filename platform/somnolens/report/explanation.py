@@ -41,7 +41,8 @@ def tell_strongest(one: Explanation, n: int = 3) -> str:
     heat = one.heat.pool(*lay_cells(one.style), one.picture.shape)
     order = heat.ravel().argsort()[::-1][:n]
     names = [f"{one.style.derivations[place // heat.shape[1]]} at {place % heat.shape[1]} s" for place in order]
-    return f"Most for {one.heat.stage} by {METHOD_NAMES.get(one.heat.method, one.heat.method)}: {', '.join(names)}."
+    what = "looked at" if one.heat.method == "attention" else f"for {one.heat.stage}"
+    return f"Most {what} by {METHOD_NAMES.get(one.heat.method, one.heat.method)}: {', '.join(names)}."
 
 
 def format_faithfulness(figures: Sequence[MethodFigures]) -> Table:

@@ -97,7 +97,7 @@ def write_bids_files(hypnogram: Hypnogram, folder: Path, night: str, made_by: Ma
 
     Events are runs of equal stages in the texts of EDF+; the hypnogram has a line an epoch.
     """
-    name, source = name_bids(night), {"GeneratedBy": [{"Name": "somnolens", **made_by.get("code", {})}]}
+    name, source = name_bids(night), _describe_source(made_by)
     write_bids(hypnogram, folder / f"{name}_hypnogram.tsv")
     levels = STAGE_WORDS | {"n/a": "No stage was given"}
     sidecar = _describe_times() | {"stage": _describe_column("Sleep stage", levels)} | source
@@ -108,6 +108,15 @@ def write_bids_files(hypnogram: Hypnogram, folder: Path, night: str, made_by: Ma
     texts["Sleep stage ?"] = "No stage was given"
     sidecar = _describe_times() | {"trial_type": _describe_column("Run of a sleep stage", texts)} | source
     storage.write_json(folder / f"{name}_events.json", sidecar)
+
+
+def _describe_source(made_by: Mapping[str, Any]) -> dict[str, Any]:
+    code = made_by.get("code", {})
+    return {
+        "GeneratedBy": [
+            {"Name": "somnolens", "Version": f"{code.get('version', '')} {code.get('revision', '')}".strip()}
+        ]
+    }
 
 
 def _describe_times() -> dict[str, Any]:

@@ -170,8 +170,9 @@ class MorningReport:
     def tell_span(self) -> str:
         """When and how long."""
         hours = self.hypnogram.duration_s / 3600
+        long = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:g} min"
         when = f"from {tell_time(self.hypnogram.start_s, self.start)[:-3]}, " if self.start else ""
-        return f"{when}{hours:.1f} h, {len(self.hypnogram):,} epochs of {EPOCH_S} s"
+        return f"{when}{long}, {len(self.hypnogram):,} epochs of {EPOCH_S} s"
 
     def draw(self, width: float) -> Iterator[tuple[str, Drawing]]:
         """The charts of the night, each with its caption, all on one time axis."""
