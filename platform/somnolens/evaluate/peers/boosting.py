@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
+from lightgbm import Booster, Dataset, train
 
 from somnolens.evaluate.peers.spectra import measure_features
 from somnolens.evaluate.peers.tuning import HIDE_SHARE, fill_stages, gather, measure_kappa, take_best
@@ -12,16 +12,28 @@ from somnolens.evaluate.systems import LabelledNight, Shown
 from somnolens.train.rows import choose_hidden, weigh_stages
 
 CANDIDATES: Final[tuple[Mapping[str, Any], ...]] = tuple(
-    {"max_leaf_nodes": leaves, "class_weighting": weighting, "max_features": share}
+    {"num_leaves": leaves, "class_weighting": weighting, "feature_fraction": share}
     for leaves, weighting, share in ((15, "none", 0.3), (15, "sqrt", 0.1), (7, "sqrt", 0.3))
 )
 
-N_BINS: Final = 63
-"""Histograms of 750 features in 255 bins take 5 MB a node, and most of the time."""
+PARAMETERS: Final[Mapping[str, Any]] = {
+    "objective": "multiclass",
+    "learning_rate": 0.08,
+    "max_bin": 63,
+    "min_data_in_leaf": 10,
+    "lambda_l2": 1.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+_TRIED_EVERY: Final = 5
+"""Rounds between two numbers of trees that are held against each other."""
 
 
 class Boosting:
-    """Histogram gradient boosting of scikit-learn; settings and number of trees chosen on validation nights.
+    """LightGBM; settings and number of trees chosen on validation nights.
+
+    Source: G. Ke et al., "LightGBM: a highly efficient gradient boosting decision tree", NeurIPS 2017.
 
     Features have the neighbouring epochs and the minutes around in them, so it has a context of its own. A missing
     derivation is not a number to it, which its trees split on.
@@ -35,12 +47,13 @@ class Boosting:
 
     name = "boosting"
 
-    def __init__(self, n_rounds: int = 80, seed: int = 7) -> None:
+    def __init__(self, n_rounds: int = 300, seed: int = 7) -> None:
         self.n_rounds, self.seed = n_rounds, seed
         self.shares: np.ndarray | None = None
         self.chosen: dict[str, Any] = {}
         self.n_parameters: int | None = None
-        self._model: HistGradientBoostingClassifier | None = None
+        self._model: Booster | None = None
+        self._stages = np.empty(0, dtype=int)
 
     def fit(self, training: Sequence[LabelledNight], validation: Sequence[LabelledNight]) -> None:
         """Try every candidate with early stopping, and keep the best."""
@@ -49,14 +62,17 @@ class Boosting:
         tried = self._try_all(rows, codes, validation_rows, validation_codes)
         self.chosen, n_rounds, self._model = take_best(tried)
         self.chosen = dict(self.chosen) | {"rounds": n_rounds}
-        _cut(self._model, n_rounds)
-        self.n_parameters = sum(int(tree.nodes["is_leaf"].sum()) for one in self._model._predictors for tree in one)
+        trees = self._model.dump_model(num_iteration=n_rounds)["tree_info"]
+        self.n_parameters = sum(tree["num_leaves"] for tree in trees)
         _, self.shares = weigh_stages(codes, self.chosen["class_weighting"])
 
     def stage(self, shown: Shown) -> np.ndarray:
         """Probabilities, shape (n_epochs, 5)."""
         assert self._model is not None
-        return fill_stages(self._model.predict_proba(_measure(shown)), self._model.classes_)
+        return self._predict(self._model, _measure(shown), self.chosen["rounds"])
+
+    def _predict(self, model: Booster, rows: np.ndarray, n_rounds: int) -> np.ndarray:
+        return fill_stages(model.predict(rows, num_iteration=n_rounds), self._stages)
 
     def _gather_hidden(self, nights: Sequence[LabelledNight]) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(self.seed)
@@ -70,30 +86,18 @@ class Boosting:
 
     def _try_all(self, rows: np.ndarray, codes: np.ndarray, seen: np.ndarray, truth: np.ndarray) -> Iterator[Any]:
         """Yield (kappa, (settings, rounds, model)) of each candidate at its best number of rounds."""
+        self._stages, places = np.unique(codes, return_inverse=True)
         for settings in CANDIDATES:
             weights, _ = weigh_stages(codes, settings["class_weighting"])
-            model = HistGradientBoostingClassifier(
-                learning_rate=0.08,
-                max_iter=self.n_rounds,
-                max_leaf_nodes=settings["max_leaf_nodes"],
-                max_features=settings["max_features"],
-                max_bins=N_BINS,
-                l2_regularization=1.0,
-                min_samples_leaf=10,
-                early_stopping=False,
-                random_state=self.seed,
-            ).fit(rows, codes, sample_weight=weights[codes])
-            kappas = [
-                measure_kappa(truth, fill_stages(one, model.classes_)) for one in model.staged_predict_proba(seen)
-            ]
-            best = int(np.argmax(kappas))
-            yield kappas[best], (settings, best + 1, model)
+            own = {name: settings[name] for name in ("num_leaves", "feature_fraction")}
+            parameters = PARAMETERS | own | {"num_class": len(self._stages), "seed": self.seed}
+            data = Dataset(rows, places, weight=weights[codes], params=parameters)
+            model = train(parameters, data, num_boost_round=self.n_rounds)
+            asked = range(min(_TRIED_EVERY, self.n_rounds), self.n_rounds + 1, _TRIED_EVERY)
+            kappas = {n: measure_kappa(truth, self._predict(model, seen, n)) for n in asked}
+            best = max(kappas, key=lambda n: kappas[n])
+            yield kappas[best], (settings, best, model)
 
 
 def _measure(shown: Shown) -> np.ndarray:
     return measure_features(shown.prepare()).values
-
-
-def _cut(model: HistGradientBoostingClassifier, n_rounds: int) -> None:
-    """Forget the trees after a round: scikit-learn has no setting for it."""
-    del model._predictors[n_rounds:]
