@@ -312,7 +312,7 @@ class CompareSettings(Section):
     lost_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (0.35, 0.7), description="of each night, at its end, in which a channel is dead"
     )
-    boosting_rounds: Count = Field(80, description="trees for each stage, at most")
+    boosting_rounds: Count = Field(300, description="trees for each stage, at most")
     convolution_passes: Count = Field(10, description="passes of the convolutional network, at most")
     spoilt_epochs: int = Field(
         80, ge=0, description="epochs of each night, in a row, that are spoilt; 0 for all; lost channels: always all"
