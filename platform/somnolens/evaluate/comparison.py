@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import psutil
 
+from somnolens.evaluate.agreement import N_STAGES
 from somnolens.evaluate.evaluation import Evaluation, NightResult, name_stages
 from somnolens.evaluate.systems import LabelledNight, Shown, System
 from somnolens.score.sequence import SequenceStep, fit_sequence
@@ -49,7 +50,7 @@ class Contestant:
 
     def finish(self, alone: np.ndarray) -> np.ndarray:
         """What is told, from what the system says of each epoch by itself."""
-        return self.read_night(alone) if self.read_night else alone
+        return self.read_night(alone) if self.read_night else alone[:, :N_STAGES]
 
 
 @dataclass(frozen=True)
@@ -236,8 +237,8 @@ def _stage_all(system: System, nights: Sequence[LabelledNight]) -> list[np.ndarr
 
 
 def _judge(contestant: Contestant, nights: Sequence[LabelledNight], said: Sequence[np.ndarray]) -> Evaluation:
-    results = [
-        NightResult(night.known, name_stages(night.known, contestant.finish(alone), contestant.name), alone)
-        for night, alone in zip(nights, said, strict=True)
-    ]
+    results = []
+    for night, alone in zip(nights, said, strict=True):
+        staged = name_stages(night.known, contestant.finish(alone), contestant.name)
+        results.append(NightResult(night.known, staged, alone[:, :N_STAGES]))
     return Evaluation(results, contestant.name)

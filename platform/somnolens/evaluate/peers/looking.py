@@ -50,7 +50,7 @@ class Glance:
         self._said: dict[bytes, dict[str, np.ndarray]] = {}
 
     def read(self, pictures: np.ndarray, reader: str) -> np.ndarray:
-        """What a reader says of each picture, shape (n, 5)."""
+        """What a reader says of each picture, a row for each."""
         keys = [hashlib.blake2b(picture.tobytes(), digest_size=16).digest() for picture in pictures]
         new = [place for place, key in enumerate(keys) if key not in self._said]
         for first in range(0, len(new), self.batch_size):
@@ -87,15 +87,17 @@ class VisionLanguageModel:
         """Nothing: it is trained already, or not at all."""
 
     def stage(self, shown: Shown) -> np.ndarray:
-        """Probabilities, shape (n_epochs, 5)."""
+        """Probabilities, and what else the adapter's night-level step reads, shape (n_epochs, 5 + n_hidden)."""
         pictures = draw(shown, self.engine.style)
         if self.glance:
             return self.glance.read(pictures, self.name)
-        return self.engine.score_pictures(pictures, self.engine.card.resolved.score.batch_size)
+        return self.engine.look(pictures, self.engine.card.resolved.score.batch_size)
 
     def read(self, features: torch.Tensor) -> np.ndarray:
         """The same from vision features, for a `Glance`."""
-        return self.engine.looker.name(features).double().softmax(-1).cpu().numpy()
+        logits, hidden = self.engine.looker.read(features)
+        n_hidden = self.engine.sequence.n_hidden if self.engine.sequence else 0
+        return torch.cat([logits.double().softmax(-1), hidden[:, :n_hidden].double()], dim=1).cpu().numpy()
 
 
 def load_zero_shot(settings: Settings, style: Style) -> VisionLanguageModel:
