@@ -39,7 +39,7 @@ from somnolens.evaluate.robustness import (
     plan_trials,
 )
 from somnolens.evaluate.systems import read_labelled
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.jobs.arguments import DEMO_CONFIG, Config, Overrides, run_job
 from somnolens.jobs.cluster import progress
 from somnolens.provenance import describe_code, describe_hardware, make_run_folder
 from somnolens.read.cohorts import find_nights
@@ -66,7 +66,6 @@ OURS = "somnolens"
 OURS_OF_THE_NIGHT = OURS + STEP_SUFFIX
 DEMO, COMPARISONS = Path(".demo"), Path(".evaluate")
 RESULT = "comparison.json"
-DEMO_CONFIG = Path(__file__).parent / "configs" / "demo.yaml"
 AT_CHANCE = ("majority", "zero-shot")
 """Systems that no corruption can make worse: they are not shown any."""
 
