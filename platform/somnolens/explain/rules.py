@@ -188,11 +188,6 @@ def _later_marks(look: Look) -> str | None:
     return f"{_count(late)} in the second half" if late else None
 
 
-def _marks_anywhere(look: Look) -> str | None:
-    marks = _list_marks(look.here)
-    return f"{_count(marks)} in the epoch" if marks else None
-
-
 def _many_marks(look: Look) -> str | None:
     """One mark may be a detector's error; two are not likely to be."""
     marks = _list_marks(look.here)
