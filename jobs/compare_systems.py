@@ -180,9 +180,16 @@ def compare(material: Material, out: Path, settings: Settings, console: Console)
                 console.print(f"{one.name}: {summarise_agreement(one.evaluation.pooled)}", soft_wrap=True)
 
         standings = hold_contest(entries, nights, report)
-    spoilt = spoil(standings, nights, settings, console) if settings.compare.robustness else []
-    minutes = (time.perf_counter() - started) / 60
-    return write_comparison(out, standings, spoilt, minutes, dataset, console)
+
+    def write(spoilt: list[Spoilt]) -> dict[str, Any]:
+        return write_comparison(out, standings, spoilt, (time.perf_counter() - started) / 60, dataset)
+
+    result = write([])  # what is known is kept, whatever becomes of the corruptions
+    if settings.compare.robustness:
+        result = write(spoil(standings, nights, settings, console))
+    console.print(format_table(result["systems"], "Against its peers"))
+    console.print(tell_winner(result["systems"], OURS_OF_THE_NIGHT), soft_wrap=True)
+    return result
 
 
 def list_entries(engine: Engine, training_s: float | None, settings: Settings) -> list[Entry]:
@@ -239,7 +246,7 @@ def share_eyes(systems: list[Any]) -> None:
 
 
 def write_comparison(
-    out: Path, standings: list[Standing], spoilt: list[Spoilt], minutes: float, dataset: Dataset, console: Console
+    out: Path, standings: list[Standing], spoilt: list[Spoilt], minutes: float, dataset: Dataset
 ) -> dict[str, Any]:
     """Write tables, figures and the plain values that all of them are made from."""
     rows = describe_standings(standings, OURS_OF_THE_NIGHT)
@@ -261,8 +268,6 @@ def write_comparison(
     write_bytes(out / "comparison.md", (tell_comparison(result) + "\n").encode())
     metrics = list_metrics(rows, robustness, OURS_OF_THE_NIGHT, minutes)
     write_bytes(out / "metrics.jsonl", "".join(json.dumps(metric) + "\n" for metric in metrics).encode())
-    console.print(format_table(rows, "Against its peers"))
-    console.print(tell_winner(rows, OURS_OF_THE_NIGHT), soft_wrap=True)
     return result
 
 

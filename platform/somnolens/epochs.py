@@ -52,3 +52,28 @@ class Epochs:
     def present(self) -> np.ndarray:
         """bool, shape (n_derivations,): which derivations the recording has."""
         return np.array([source is not None for source in self.sources])
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """bool, shape (n_epochs, n_derivations): what a picture shows; see `find_drawn`."""
+        return find_drawn(self.quality) & self.present
+
+
+def find_drawn(quality: np.ndarray) -> np.ndarray:
+    """Which derivations a picture shows: neither missing nor flat. Nobody stages by a line that an amplifier drew.
+
+    Parameters
+    ----------
+    quality : ndarray of uint8, shape (n_epochs, n_derivations)
+        Codes of `QUALITY`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_epochs, n_derivations)
+
+    Examples
+    --------
+    >>> find_drawn(np.array([[GOOD, MISSING, FLAT, CLIPPED]])).tolist()
+    [[True, False, False, True]]
+    """
+    return (quality != MISSING) & (quality != FLAT)

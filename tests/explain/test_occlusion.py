@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from somnolens.config import PrepareSettings, RenderSettings
+from somnolens.epochs import FLAT
 from somnolens.explain.heat import HeatMap, lay_cells, lay_patches, measure_log_odds
 from somnolens.explain.neutral import cross_fade, measure_background
 from somnolens.explain.occlusion import (
@@ -112,6 +113,12 @@ def test_a_missing_derivation_has_no_heat(engine):
     heat = occlude_signal(make_plain_night(2).cut(hidden=("C4-M1",)), 0, engine, cell_s=15.0)
     assert np.all(heat.values[1] == 0)
     assert np.all(heat.values[[0, 2, 3, 4, 5]] != 0)
+
+
+def test_an_epoch_whose_derivations_are_all_dead_has_no_heat(engine):
+    night = make_plain_night(2).cut()
+    dead = replace(night, signals_uv=np.zeros_like(night.signals_uv), quality=np.full_like(night.quality, FLAT))
+    assert np.all(occlude_signal(dead, 0, engine, cell_s=15.0).values == 0)
 
 
 def test_patches_without_ink_have_no_heat(engine):

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 from somnolens.config import PrepareSettings, RenderSettings
-from somnolens.epochs import Epochs
+from somnolens.epochs import FLAT, MISSING, Epochs
 from somnolens.errors import SettingsError
 from somnolens.render.missing import hide_derivations
 from somnolens.render.pictures import render_epochs, render_signals
@@ -59,6 +59,19 @@ def test_a_part_of_a_night_is_drawn_as_in_the_whole_night(preset):
     whole = render_epochs(night, style)
     for first, last in ((0, 2), (2, 4), (4, 9)):
         np.testing.assert_array_equal(render_epochs(night, style, first, last), whole[first:last])
+
+
+@pytest.mark.parametrize("preset", ["strip-448", "three-1344", "spectrum-448"])
+def test_a_derivation_that_dies_is_drawn_as_missing_from_then_on(preset):
+    style = make_style(preset=preset)
+    whole, dying, without = (make_night(style) for _ in range(3))
+    dying.signals_uv[2:, 1] = 0
+    dying.quality[2:, 1] = FLAT
+    without.signals_uv[:, 1] = 0
+    without.quality[:, 1] = MISSING
+    pictures = render_epochs(dying, style)
+    np.testing.assert_array_equal(pictures[:1], render_epochs(whole, style)[:1])
+    np.testing.assert_array_equal(pictures[3:], render_epochs(without, style)[3:])
 
 
 def test_an_epoch_cannot_be_a_third_of_any_width():

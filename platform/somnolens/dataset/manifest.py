@@ -24,7 +24,7 @@ from somnolens.dataset.parting import keep_one, leave_out
 from somnolens.dataset.rows import ShardReport, decode_signals, locate_shard, name_shard
 from somnolens.dataset.splits import SPLITS, check_splits
 from somnolens.dataset.statistics import NightCounts, count_nights
-from somnolens.epochs import QUALITY
+from somnolens.epochs import QUALITY, find_drawn
 from somnolens.errors import DatasetError
 from somnolens.hypnogram import Hypnogram
 from somnolens.provenance import describe_code, fingerprint
@@ -135,8 +135,7 @@ class Dataset:
 
     def read_quality(self, night: str) -> np.ndarray:
         """Codes of `epochs.QUALITY`, uint8, shape (n_epochs, n_derivations)."""
-        words = self._read(night, ["quality"])["quality"].to_pylist()
-        return np.array([[QUALITY.index(word) for word in row] for row in words], dtype=np.uint8)
+        return _encode_quality(self._read(night, ["quality"])["quality"])
 
     def name_cohort(self, night: str) -> str:
         """The cohort that a night is of."""
@@ -160,11 +159,11 @@ class Dataset:
         return self._read(night, ["image"], group)["image"].combine_chunks().field("bytes").to_pylist()
 
     def read_signals(self, night: str, group: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Kept signals in microvolts, float32, shape (n_epochs, n_derivations, n_samples), and which are present."""
+        """Kept signals in microvolts, float32, shape (n_epochs, n_derivations, n_samples), and which are drawn."""
         table = self._read(night, ["signals", "uv_per_step", "quality"], group)
         uv_per_step = np.array(table["uv_per_step"].to_pylist(), dtype=np.float32)
-        present = np.array([quality != "missing" for quality in table["quality"][0].as_py()])
-        return decode_signals(table["signals"].to_pylist(), uv_per_step), present
+        drawn = find_drawn(_encode_quality(table["quality"]))
+        return decode_signals(table["signals"].to_pylist(), uv_per_step), drawn
 
     def locate(self, night: str) -> Path:
         """The shard of a night."""
@@ -184,6 +183,11 @@ class Dataset:
     def _splits(self) -> dict[str, str]:
         """The split in whose folder each night lies; a part of a dataset may use it for another."""
         return {row["night"]: row.get("lies_in", row["split"]) for row in self.manifest["nights"]}
+
+
+def _encode_quality(column: pa.ChunkedArray) -> np.ndarray:
+    """Codes of `epochs.QUALITY`, uint8, shape (n_epochs, n_derivations), from their words."""
+    return np.array([[QUALITY.index(word) for word in row] for row in column.to_pylist()], dtype=np.uint8)
 
 
 def open_dataset(folder: Path) -> Dataset:

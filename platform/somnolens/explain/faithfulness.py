@@ -157,7 +157,7 @@ def follow_curves(
         Heat of each cell.
     """
     epochs, epoch = case.epochs, case.epoch
-    there = np.repeat(epochs.present[:, None], order.shape[1], axis=1)
+    there = np.repeat(epochs.drawn[epoch][:, None], order.shape[1], axis=1)
     ranked = np.flatnonzero(there)[np.argsort(-order[there], kind="stable")]
     gone = np.zeros((n_steps + 1, order.size), dtype=bool)
     for step, n_cells in enumerate(np.round(np.linspace(0, len(ranked), n_steps + 1)).astype(int)):

@@ -52,13 +52,13 @@ def occlude_signal(
     Returns
     -------
     HeatMap
-        Values of shape (n_derivations, 30 / cell_s); zero for derivations that are missing.
+        Values of shape (n_derivations, 30 / cell_s); zero for derivations that are missing or flat.
     """
     neutral_uv = draw_neutral(epochs, epoch, background or measure_background(epochs), seed)
     rows_px, columns_px = lay_cells(engine.style, cell_s)
     n_derivations, n_columns = len(rows_px) - 1, len(columns_px) - 1
-    present = np.flatnonzero(epochs.present)
-    cells = [(derivation, column) for derivation in present for column in range(n_columns)]
+    drawn = np.flatnonzero(epochs.drawn[epoch])
+    cells = [(derivation, column) for derivation in drawn for column in range(n_columns)]
     masks = np.zeros((len(cells) + 1, n_derivations, n_columns), dtype=bool)
     for place, cell in enumerate(cells):
         masks[(place + 1, *cell)] = True
@@ -67,7 +67,7 @@ def occlude_signal(
     stage = choose_stage(probabilities[0], stage)
     odds = measure_log_odds(probabilities, stage)
     values = np.zeros((n_derivations, n_columns))
-    values[tuple(np.array(cells).T)] = odds[0] - odds[1:]
+    values[tuple(np.array(cells, dtype=int).reshape(-1, 2).T)] = odds[0] - odds[1:]
     return HeatMap("signal", stage, UNIT, values, rows_px, columns_px, probabilities[0])
 
 
@@ -113,7 +113,7 @@ def draw_variants(epochs: Epochs, epoch: int, variants_uv: np.ndarray, style: St
     Where the style shows neighbours, they stay as they are.
     """
     if style.render.epochs_shown == 1:
-        return render_signals(variants_uv, epochs.present, style)
+        return render_signals(variants_uv, epochs.drawn[epoch], style)
     first, last = max(0, epoch - 1), min(len(epochs), epoch + 2)
     few = replace(epochs, signals_uv=epochs.signals_uv[first:last], quality=epochs.quality[first:last])
     pictures = []

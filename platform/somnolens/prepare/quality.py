@@ -1,7 +1,7 @@
 """Signal quality of each epoch: what a technologist sees at a glance before staging.
 
 Codes are those of `somnolens.epochs`. Where several apply the first of this order is given: missing,
-not a number, flat, clipped, detached. A marked epoch is still drawn and scored.
+not a number, flat, clipped, detached. A marked epoch is still scored; only what is flat is drawn as if it were missing.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Derivations that are not there: how their bands look, and how a drawn one is hidden."""
+"""Derivations that are not there, or dead: how their bands look, and how a drawn one is hidden."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _HATCH_PX = 8
 
 
 def mark_missing(present: np.ndarray, style: Style) -> np.ndarray:
-    """Paper of one epoch whose bands of missing derivations are hatched: emptiness must not pass for a flat line.
+    """Paper of one epoch whose bands of absent derivations are hatched: emptiness must not pass for a quiet signal.
 
     Parameters
     ----------

@@ -37,17 +37,37 @@ def render_epochs(epochs: Epochs, style: Style, first: int = 0, last: int | None
     last = len(epochs) if last is None else min(last, len(epochs))
     reach = style.render.epochs_shown // 2
     begin = max(first - reach, 0)
-    pictures = render_signals(epochs.signals_uv[begin : last + reach], epochs.present, style)
+    pictures = render_signals(epochs.signals_uv[begin : last + reach], epochs.drawn[begin : last + reach], style)
     return pictures[first - begin : last - begin]
 
 
-def render_signals(signals_uv: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
-    """Draw bare signals of consecutive epochs, shape (n_epochs, n_derivations, n_samples), in microvolts."""
-    singles = draw_traces(signals_uv, present, style)
-    source = find_spectrum_source(present, style)
-    if style.render.spectrum_px and source is not None:
-        draw_spectra(singles, signals_uv[:, source], style)
+def render_signals(signals_uv: np.ndarray, drawn: np.ndarray, style: Style) -> np.ndarray:
+    """Draw bare signals of consecutive epochs.
+
+    Parameters
+    ----------
+    signals_uv : ndarray of float32, shape (n_epochs, n_derivations, n_samples)
+        In microvolts.
+    drawn : ndarray of bool, shape (n_epochs, n_derivations) or (n_derivations,)
+        Bands of the others are hatched.
+    """
+    drawn = np.broadcast_to(drawn, signals_uv.shape[:2])
+    singles = draw_traces(signals_uv, drawn, style)
+    if style.render.spectrum_px:
+        _add_spectra(singles, signals_uv, drawn, style)
     return singles if style.render.epochs_shown == 1 else _lay_beside(singles, style)
+
+
+def _add_spectra(singles: np.ndarray, signals_uv: np.ndarray, drawn: np.ndarray, style: Style) -> None:
+    """Draw the strips, in place, of the epochs that have a derivation for it."""
+    patterns, which = np.unique(drawn, axis=0, return_inverse=True)
+    found = [find_spectrum_source(pattern, style) for pattern in patterns]
+    sources = np.array([-1 if source is None else source for source in found])[which]
+    epochs = np.flatnonzero(sources >= 0)
+    if len(epochs):
+        pictures = singles[epochs]
+        draw_spectra(pictures, signals_uv[epochs, sources[epochs]], style)
+        singles[epochs] = pictures
 
 
 def _lay_beside(singles: np.ndarray, style: Style) -> np.ndarray:

@@ -21,26 +21,27 @@ _LEVEL_OF = np.where(np.arange(256) < FIRST_INK, 1, (np.arange(256) - FIRST_INK)
 """Level that new ink must reach to be seen on each palette index; on paper any ink is seen."""
 
 
-def draw_traces(signals_uv: np.ndarray, present: np.ndarray, style: Style) -> np.ndarray:
+def draw_traces(signals_uv: np.ndarray, drawn: np.ndarray, style: Style) -> np.ndarray:
     """Draw the traces of epochs, each on paper of its own.
 
     Parameters
     ----------
     signals_uv : ndarray of float32, shape (n_epochs, n_derivations, n_samples)
         In microvolts.
-    present : ndarray of bool, shape (n_derivations,)
+    drawn : ndarray of bool, shape (n_epochs, n_derivations)
 
     Returns
     -------
     ndarray of uint8, shape (n_epochs, *style.single_px)
         Indices into `style.palette`.
     """
-    paper = mark_missing(present, style)
-    pictures = np.empty((len(signals_uv), *paper.shape), dtype=np.uint8)
+    patterns, which = np.unique(drawn, axis=0, return_inverse=True)
+    papers = np.array([mark_missing(pattern, style) for pattern in patterns], dtype=np.uint8)
+    pictures = papers[which]
     px_per_uv, zero_px = _scale(signals_uv, style)
     stroke_px = np.float32(style.render.stroke_px)
-    knots = _place_knots(signals_uv.shape[2], paper.shape[1])
-    _draw(pictures, paper, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, present, stroke_px, knots)
+    knots = _place_knots(signals_uv.shape[2], pictures.shape[2])
+    _draw(pictures, np.ascontiguousarray(signals_uv), px_per_uv, zero_px, np.ascontiguousarray(drawn), stroke_px, knots)
     return pictures
 
 
@@ -80,7 +81,7 @@ _compile = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compile
-def _draw(pictures, paper, signals_uv, px_per_uv, zero_px, present, stroke_px, knots):
+def _draw(pictures, signals_uv, px_per_uv, zero_px, drawn, stroke_px, knots):
     n_epochs, n_derivations, _ = signals_uv.shape
     before, after, share, run_px, first_piece = knots
     rows = np.empty(len(before), dtype=np.float32)
@@ -88,9 +89,8 @@ def _draw(pictures, paper, signals_uv, px_per_uv, zero_px, present, stroke_px, k
     ink = np.zeros((pictures.shape[1], 4), dtype=np.float32)
     edge = np.nextafter(np.float32(pictures.shape[1]), np.float32(0))
     for epoch in range(n_epochs):
-        pictures[epoch] = paper
         for band in range(n_derivations):
-            if present[band]:
+            if drawn[epoch, band]:
                 scale, zero = px_per_uv[epoch, band], zero_px[epoch, band]
                 _place_rows(rows, signals_uv[epoch, band], zero, scale, before, after, share)
                 _lay_pieces(pieces, rows, run_px, stroke_px, edge)

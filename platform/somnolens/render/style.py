@@ -10,7 +10,7 @@ from somnolens.config import PrepareSettings, RenderSettings
 from somnolens.errors import SettingsError
 from somnolens.provenance import fingerprint
 
-RASTER_VERSION = 2
+RASTER_VERSION = 3
 """Raised whenever the same samples would give other pixels; part of the render hash."""
 
 BAND_UNIT_PX = 16
