@@ -5,8 +5,16 @@ import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding
 
-from somnolens.model.narrowing import QuickLora, add_low_rank_quickly, answer_last_position_only
+from somnolens.model.narrowing import (
+    QuickLora,
+    add_low_rank_quickly,
+    answer_everywhere,
+    ask_with_last_position_only,
+    keep_last_position_only,
+)
 
 
 class Mlp(nn.Module):
@@ -35,11 +43,46 @@ def hidden() -> torch.Tensor:
 def test_the_last_position_is_what_it_was_and_the_others_are_nothing(hidden):
     mlp = Mlp()
     whole, names = mlp(hidden), list(mlp.state_dict())
-    answer_last_position_only(mlp)
+    keep_last_position_only(mlp)
     narrow = mlp(hidden)
     torch.testing.assert_close(narrow[:, -1], whole[:, -1])
     assert narrow[:, :-1].abs().max() == 0
     assert list(mlp.state_dict()) == names
+
+
+@pytest.fixture
+def attend():
+    """An attention of transformers, and a way to ask it of some rows."""
+    config = LlamaConfig(hidden_size=24, num_attention_heads=4, num_key_value_heads=2, attn_implementation="sdpa")
+    torch.manual_seed(0)
+    attention = LlamaAttention(config, layer_idx=0)
+
+    def ask(mask: torch.Tensor | None = None) -> torch.Tensor:
+        hidden = torch.randn(2, 5, 24, generator=torch.Generator().manual_seed(1))
+        positions = LlamaRotaryEmbedding(config)(hidden, torch.arange(5)[None])
+        return attention(hidden, position_embeddings=positions, attention_mask=mask)[0]
+
+    return attention, ask
+
+
+@pytest.mark.parametrize("mask", [None, torch.ones(5, 5, dtype=torch.bool).tril()[None, None]])
+def test_attention_from_the_last_position_is_what_it_was_and_the_others_look_at_nothing(attend, mask):
+    attention, ask = attend
+    whole, names = ask(mask), list(attention.state_dict())
+    ask_with_last_position_only(attention)
+    narrow = ask(mask)
+    torch.testing.assert_close(narrow[:, -1], whole[:, -1])
+    assert narrow[:, :-1].abs().max() == 0
+    assert list(attention.state_dict()) == names
+    with answer_everywhere(attention):
+        torch.testing.assert_close(ask(mask), whole)
+
+
+def test_who_asks_for_weights_sees_the_attention_of_all_positions(attend):
+    attention, ask = attend
+    ask_with_last_position_only(attention)
+    attention.__dict__["config"]._attn_implementation = "eager"
+    assert ask(torch.zeros(1, 1, 5, 5)).abs().amin(dim=(0, 2)).min() > 0
 
 
 def test_quick_lora_has_the_outputs_and_gradients_of_pefts(hidden):

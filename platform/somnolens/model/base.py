@@ -199,7 +199,7 @@ def build_looker(
 ) -> Looker:
     """Bind a model, in place, to one prompt, one picture size, one palette, and one position that answers."""
     family = find_family(model, processor, settings.tiles)
-    answer_last_position_only(model.get_submodule(family.language_path).layers[-1].mlp)
+    answer_last_position_only(model.get_submodule(family.language_path).layers[-1])
     ids = encode_prompt(
         tokenizer, settings.prompt, family.name_image_token(tokenizer), family.write_picture(tokenizer, *shape_px)
     )

@@ -1,23 +1,81 @@
 """The same numbers with less work.
 
-The answer is one token at one position: what the last decoder layer's MLP makes of every other position is
-never looked at. And peft scales and adds a LoRA module's output at full width, where its narrow middle can be
-scaled and the addition be part of the product.
+The answer is one token at one position: what the last decoder layer makes of every other position is never looked
+at, but for the keys and values that the answer attends to. And peft scales and adds a LoRA module's output at full
+width, where its narrow middle can be scaled and the addition be part of the product.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from typing import Any
 
 import torch
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
 from torch.nn import functional
+from transformers import AttentionInterface, PretrainedConfig
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+LAST_QUERY = "somnolens_last_query"
+"""Name among the attention functions of transformers."""
 
 
-def answer_last_position_only(mlp: nn.Module) -> None:
-    """Let the MLP of the last decoder layer, in place, work on the last position alone; zeros elsewhere.
+def answer_last_position_only(layer: nn.Module) -> None:
+    """Let the last decoder layer, in place, answer for the last position alone.
 
     Its modules, their names and weights stay as they are, so that LoRA finds them.
+
+    Parameters
+    ----------
+    layer : Module
+        With `self_attn`, an attention of transformers, and `mlp`.
+    """
+    ask_with_last_position_only(layer.self_attn)
+    keep_last_position_only(layer.mlp)
+
+
+def ask_with_last_position_only(attention: nn.Module) -> None:
+    """Let the attention of the last decoder layer, in place, look from the last position alone; zeros elsewhere.
+
+    Where it is computed by torch, that is: who asks for attention in another way, such as to see its weights, gets
+    all of it.
+    """
+
+    class LastQuery(type(attention)):
+        works_everywhere = False
+
+        @property
+        def config(self) -> PretrainedConfig:
+            usual = self.__dict__["config"]
+            if self.works_everywhere or usual._attn_implementation != "sdpa":
+                return usual
+            narrowed = copy(usual)
+            narrowed._attn_implementation_internal = LAST_QUERY
+            return narrowed
+
+    attention.__class__ = LastQuery
+
+
+def _attend_from_last(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    """As the attention functions of transformers: query, shape (n, n_heads, n_tokens, n_hidden), to a context."""
+    of_last = None if mask is None else mask[..., -1:, :]
+    context, _ = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query[:, :, -1:], key, value, of_last, **more)
+    return functional.pad(context, (0, 0, 0, 0, query.shape[2] - 1, 0)), None
+
+
+AttentionInterface.register(LAST_QUERY, _attend_from_last)
+
+
+def keep_last_position_only(mlp: nn.Module) -> None:
+    """Let the MLP of the last decoder layer, in place, work on the last position alone; zeros elsewhere.
 
     Parameters
     ----------
