@@ -15,6 +15,7 @@ from ray.serve.schema import LoggingConfig
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.app import build
+from somnolens.serve.nights import name_folder
 
 HOST: Final = "127.0.0.1"
 """The service asks nobody who they are: whoever opens it to a network puts a gateway in front."""
@@ -41,6 +42,7 @@ def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: fl
         Where the port is taken, or the service does not come up.
     """
     port = _take_port(port)
+    settings = name_folder(settings)
     application = build(settings)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if not ray.is_initialized():

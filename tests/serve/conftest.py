@@ -10,16 +10,20 @@ from fastapi.testclient import TestClient
 
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.score.engine import Engine, load_engine, load_reader
+from somnolens.serve.answers import describe_model
 from somnolens.serve.api import create_api
 from somnolens.serve.batching import PictureBatcher
+from somnolens.serve.nights import NightStore, open_store
 from somnolens.serve.staging import Stager
+from somnolens.serve.work import SignalWork
 from somnolens.simulate.night import simulate_subject
 
 
 @pytest.fixture(scope="session")
-def service_settings(adapter_folder: Path) -> ServeSettings:
+def service_settings(adapter_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ServeSettings:
     return ServeSettings(
         adapter=str(adapter_folder),
+        nights_folder=str(tmp_path_factory.mktemp("kept")),
         max_batch_size=8,
         max_replicas=1,
         max_upload_mb=8,
@@ -41,11 +45,24 @@ def night_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(service_settings: ServeSettings, engine: Engine) -> Iterator[TestClient]:
+def store(service_settings: ServeSettings) -> NightStore:
+    return open_store(service_settings)
+
+
+@pytest.fixture(scope="session")
+def work(service_settings: ServeSettings, engine: Engine, store: NightStore) -> SignalWork:
+    """A worker with the scorer in its own process."""
     size = service_settings.max_batch_size
     batcher = PictureBatcher(lambda pictures: engine.look(pictures, size), size, wait_s=0.0)
     stager = Stager(load_reader(service_settings.adapter), batcher.score, size, chunks_at_once=2, nights_at_once=1)
-    with TestClient(create_api(stager, service_settings), raise_server_exceptions=False) as client:
+    return SignalWork(stager, store, service_settings)
+
+
+@pytest.fixture(scope="session")
+def client(service_settings: ServeSettings, work: SignalWork, store: NightStore) -> Iterator[TestClient]:
+    card = describe_model(load_reader(service_settings.adapter), service_settings.adapter)
+    api = create_api(work, store, card, service_settings)
+    with TestClient(api, raise_server_exceptions=False) as client:
         yield client
 
 
