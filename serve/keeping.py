@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from somnolens.serve.answers import Format
 from somnolens.serve.nights import ANSWER, ConflictError, NightRecord, NightStore, Step
-from somnolens.serve.problems import Caught, describe_problem
+from somnolens.serve.problems import BusyError, Caught, describe_problem
 from somnolens.serve.told import Told
 from somnolens.serve.work import Work
 
@@ -188,8 +188,9 @@ class Keeper:
         beat = asyncio.create_task(self._beat(run))
         try:
             with Caught() as caught:
-                last = await asyncio.wait_for(self._stage(run, order.is_waited_for), self._max_night_s)
-            step = Step("failed", 1.0, describe_problem(caught.error)) if caught.error else last
+                step = await self._stage_in_time(run, order)
+            if caught.error:
+                step = Step("failed", 1.0, describe_problem(caught.error))
             if step.problem:
                 await asyncio.to_thread(self._give_up, run.record.id, order, step)
             run.tell(step)
@@ -205,6 +206,14 @@ class Keeper:
         self.store.finish(id, step)
         if order.key and step.problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self.store.drop_key(order.client, order.key)
+
+    async def _stage_in_time(self, run: Run, order: Order) -> Step:
+        try:
+            return await asyncio.wait_for(self._stage(run, order.is_waited_for), self._max_night_s)
+        except TimeoutError:
+            raise BusyError(
+                f"The night took longer than {self._max_night_s:g} s, waiting included. Send it again later."
+            ) from None
 
     async def _stage(self, run: Run, is_waited_for: bool) -> Step:
         waits = () if is_waited_for else PATIENCE_S

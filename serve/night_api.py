@@ -91,7 +91,9 @@ def _add_simulating(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> No
     async def simulate_night(
         request: Request,
         seed: Annotated[int, Query(ge=0, lt=2**32, description="the same seed gives the same night")] = 7,
-        hours: Annotated[float, Query(gt=0, le=settings.max_simulated_h, allow_inf_nan=False)] = 1.0,
+        hours: Annotated[float, Query(gt=0, le=settings.max_simulated_h, allow_inf_nan=False)] = min(
+            1.0, settings.max_simulated_h
+        ),
         wait: WaitFor = "answer",
         model: Model = "",
         idempotency_key: Key = "",

@@ -227,9 +227,11 @@ class NightStore:
         self._write_json(id, PROGRESS, {"step": asdict(step), "at": time.time()})
 
     def finish(self, id: str, step: Step) -> None:
-        """Write down that a night is done or has failed, and remove the upload."""
+        """Write down that a night is done or has failed, and remove the upload; a failure takes no room."""
         self._write_json(id, OUTCOME, asdict(step))
         self._unlink(self._locate(id, UPLOAD))
+        if step.problem:
+            self._unlink(self._locate(id, MARK))
 
     def read_corrections(self, id: str) -> dict[str, Any]:
         """Who corrected which epochs to what; no stages where nobody did."""
