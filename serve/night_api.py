@@ -40,7 +40,7 @@ Key = Annotated[
 def add_nights(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
     """Add the paths under which nights are sent, simulated, asked for and deleted."""
     _add_sending(api, keeper, settings)
-    _add_simulating(api, keeper, settings)
+    _add_simulating(api, keeper, settings.max_simulated_h)
     _add_asking(api, keeper)
 
 
@@ -81,7 +81,7 @@ def _add_sending(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
         return await _respond(keeper, run, wait, wanted)
 
 
-def _add_simulating(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
+def _add_simulating(api: FastAPI, keeper: Keeper, longest_h: float) -> None:
     @api.post(
         "/v1/nights/simulated",
         tags=["scoring"],
@@ -91,16 +91,14 @@ def _add_simulating(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> No
     async def simulate_night(
         request: Request,
         seed: Annotated[int, Query(ge=0, lt=2**32, description="the same seed gives the same night")] = 7,
-        hours: Annotated[float, Query(gt=0, le=settings.max_simulated_h, allow_inf_nan=False)] = min(
-            1.0, settings.max_simulated_h
-        ),
+        hours: Annotated[float, Query(gt=0, le=longest_h, allow_inf_nan=False)] = min(1.0, longest_h),
         wait: WaitFor = "answer",
         model: Model = "",
         idempotency_key: Key = "",
     ) -> Any:
         """Simulate a night and score it, to try everything without a recording. It is kept."""
         order = _order(request, wait, True, model, idempotency_key)
-        run = await keeper.accept(order, source={"seed": seed, "hours": max(hours, 1 / 60)})
+        run = await keeper.accept(order, source={"seed": seed, "hours": hours})
         return await _respond(keeper, run, wait, "json")
 
 

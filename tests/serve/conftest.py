@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from starlette.types import ASGIApp
 
 from somnolens.config import ServeSettings, SimulateSettings
+from somnolens.read.edf import read_recording
 from somnolens.score.engine import Engine, load_engine, load_reader
 from somnolens.serve.answers import describe_model
 from somnolens.serve.api import create_api
@@ -23,6 +25,7 @@ from somnolens.serve.nights import NightStore, open_store
 from somnolens.serve.staging import Stager
 from somnolens.serve.work import SignalWork
 from somnolens.simulate.night import simulate_subject
+from somnolens.simulate.writing import write_recording
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +106,21 @@ def kept(client: TestClient, night_path: Path) -> str:
     answer = client.post("/v1/nights", content=night_path.read_bytes(), params={"keep": "true"})
     assert answer.status_code == 200, answer.text
     return answer.json()["id"]
+
+
+@pytest.fixture(scope="session")
+def lean_path(night_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same night with one derivation: explained with 31 pictures in place of 181."""
+    path = tmp_path_factory.mktemp("lean") / "lean.edf"
+    whole = read_recording(night_path)
+    write_recording(replace(whole, signals=(whole["EEG C4-M1"],)), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lean(client: TestClient, lean_path: Path) -> str:
+    """The id of that night, kept."""
+    return client.post("/v1/nights", content=lean_path.read_bytes(), params={"keep": "true"}).json()["id"]
 
 
 @contextmanager

@@ -98,13 +98,14 @@ def test_a_night_is_scored_followed_and_polled(service, night_path):
         service.poll(id)
 
 
-def test_everything_of_a_kept_night_comes_typed(service):
-    night = service.simulate(seed=5, hours=0.1)
+def test_everything_of_a_kept_night_comes_typed(service, lean_path):
+    assert len(service.simulate(seed=5, hours=0.05).stages) == 6
+    night = service.score(lean_path, keep=True)
     assert service.picture(night.id, 2).startswith(b"\x89PNG")
     assert service.explain(night.id, 2, "N2").stage == "N2"
-    assert {one.index for one in service.review(night.id)} <= set(range(12))
+    assert {one.index for one in service.review(night.id)} <= set(range(20))
     assert service.statistics(night.id)[0].name == "Time in bed"
-    assert len(service.spectrogram(night.id).times_s) == 12
+    assert len(service.spectrogram(night.id).times_s) == 20
     assert service.report(night.id, "pdf").startswith(b"%PDF")
     assert service.correct(night.id, "AB", {3: "N1"}) == {3: "N1"}
     assert service.corrections(night.id) == {3: "N1"}

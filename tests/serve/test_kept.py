@@ -69,20 +69,22 @@ def test_a_picture_is_the_one_that_the_model_saw(client, kept, epochs, engine):
 
 
 @pytest.mark.parametrize("stage", [None, "N3"])
-def test_an_explanation_is_that_of_the_library(client, kept, epochs, offline, engine, stage):
-    answer = ask(client, kept, "epochs/4/explanation", **({"stage": stage} if stage else {}))
+def test_an_explanation_is_that_of_the_library(client, lean, lean_path, engine, stage):
+    answer = ask(client, lean, "epochs/4/explanation", **({"stage": stage} if stage else {}))
     told = EpochExplanation(**answer.json())
-    own = offline.hypnogram.stages[4]
-    heat = occlude_signal(epochs[0], 4, engine, stage or own)
+    epochs, start = read_epochs(lean_path, engine.style)
+    hypnogram = score_epochs(epochs, engine, batch_size=8, start=start).hypnogram
+    assert told.stage == (stage or hypnogram.stages[4])
+    heat = occlude_signal(epochs, 4, engine, told.stage)
     np.testing.assert_allclose(told.cells.values, heat.values, atol=2e-3)
     assert np.shape(told.cells.values) == (len(told.cells.derivations), told.cells.seconds)
-    evidence = explain_night(epochs[0], offline.hypnogram).epochs[4]
-    assert told.stage == (stage or own)
+    assert np.abs(heat.values[1]).max() > 1e-3
+    evidence = explain_night(epochs, hypnogram).epochs[4]
     assert sorted(told.evidence_for + told.evidence_against) == sorted(evidence.list_reasons(told.stage))
     assert all(sentence.startswith(f"For {told.stage}") for sentence in told.evidence_for)
     assert len(told.rules) == len(evidence.findings)
-    expected = offline.hypnogram.probabilities[4]
-    np.testing.assert_allclose([told.probabilities[stage] for stage in STAGES], expected, atol=2e-5)
+    probabilities = [told.probabilities[name] for name in STAGES]
+    np.testing.assert_allclose(probabilities, hypnogram.probabilities[4], atol=2e-5)
 
 
 def test_an_epoch_that_the_night_has_not_is_told(client, kept):

@@ -75,14 +75,14 @@ def test_every_path_of_the_document_is_tried(document):
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_what_is_sent_after_the_document_gets_what_it_promises(document, kept, method, path):
-    assert try_operation(document, method, path, kept, N_FAST)
+def test_what_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
+    assert try_operation(document, method, path, lean, N_FAST)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, kept, method, path):
-    assert try_operation(document, method, path, kept, N_SLOW)
+def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
+    assert try_operation(document, method, path, lean, N_SLOW)
 
 
 @pytest.fixture(scope="module")
