@@ -26,7 +26,7 @@ from somnolens.serve.work import Work
 BEAT_S: Final = 2.0
 """So often it is written down how far a night is."""
 
-ORPHANED_S: Final = 30.0
+ORPHANED_S: Final = 15.0
 """A night whose progress nobody has written down for so long has lost its ingress."""
 
 LOOK_AGAIN_S: Final = 0.25
@@ -115,8 +115,11 @@ class Keeper:
         record, is_new = await asyncio.to_thread(self._begin, order, path, source)
         return self._start(record, order) if is_new else await self.join(record)
 
-    async def join(self, record: NightRecord) -> Run:
-        """Follow a night that was accepted before, here or by another ingress, or take up one that was left behind."""
+    async def join(self, record: NightRecord, is_followed: bool = True) -> Run:
+        """A night that was accepted before, here or by another ingress; one that was left behind is taken up.
+
+        Where it is not to be followed, its step is that of now.
+        """
         if run := self._runs.get(record.id):
             return run
         step, noted_at = await asyncio.to_thread(self.store.tell_step, record.id)
@@ -126,7 +129,7 @@ class Keeper:
             return self._start(record, Order(record.client, record.keep, record.model, is_waited_for=False))
         run = Run(record)
         run.tell(step)
-        if not step.is_last:
+        if is_followed and not step.is_last:
             run.task = asyncio.create_task(self._watch(run))
         return run
 

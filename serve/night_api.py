@@ -107,7 +107,7 @@ def _add_asking(api: FastAPI, keeper: Keeper) -> None:
     async def tell_night(request: Request, id: str) -> Response:
         """How far a night is, with the answer once it is done."""
         record = await run_in_threadpool(keeper.store.open, id, name_client(request))
-        run = await keeper.join(record)
+        run = await keeper.join(record, is_followed=False)
         answer = await run_in_threadpool(keeper.store.read, id, ANSWER) if run.step.state == "done" else None
         return Response(json.dumps(_describe_run(run, answer)), media_type="application/json")
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -17,6 +18,7 @@ from somnolens.serve.nights import ConflictError, NightStore, Step, UnknownNight
 from somnolens.serve.problems import BusyError, Problem
 from somnolens.serve.schema import StagedNight
 from somnolens.simulate.night import simulate_subject
+from tests.object_store import serve_bucket
 
 NAME = b"Doe Jane Secret"
 
@@ -233,6 +235,29 @@ def test_a_finished_night_is_finished_whatever_was_noted_later(empty):
     empty.finish(record.id, Step("done", 1.0))
     empty.note(record.id, Step("looking", 0.5))
     assert empty.tell_step(record.id)[0] == Step("done", 1.0)
+
+
+def test_a_store_may_be_a_bucket(tmp_path, to_npy):
+    with serve_bucket("nights") as bucket:
+        store = NightStore(bucket, keep_h=1.0, most_nights=1)
+        assert (store.count(), store.sweep()) == (0, [])
+        record = store.begin("us", keep=True)
+        (tmp_path / "sent.edf").write_bytes(b"recording")
+        store.take_upload(record.id, tmp_path / "sent.edf")
+        assert store.bring_upload(record.id, tmp_path).read_bytes() == b"recording"
+        assert store.claim_key("us", "key", "digest", record.id) == record.id
+        assert store.claim_key("us", "key", "digest", "ab" * 16) == record.id
+        store.write(record.id, "signals.npy", to_npy(np.arange(6.0)))
+        assert store.map_array(record.id, "signals.npy").tolist() == list(range(6))
+        store.finish(record.id, Step("done", 1.0))
+        assert store.open(record.id, "us") == record
+        assert (store.tell_step(record.id)[0].state, store.has(record.id, "upload.edf")) == ("done", False)
+        with pytest.raises(BusyError):
+            store.begin("us", keep=True)
+        store.remove(record.id)
+        assert (store.count(), store.find(record.id)) == (0, None)
+        assert store.sweep() == []
+        assert store.claim_key("us", "key", "another digest", "cd" * 16) == "cd" * 16
 
 
 def test_the_private_folder_is_one_that_nobody_can_guess(service_settings):
