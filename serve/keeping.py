@@ -103,6 +103,7 @@ class Keeper:
     def __init__(self, work: Work, store: NightStore, max_night_s: float) -> None:
         self.work, self.store, self._max_night_s = work, store, max_night_s
         self._runs: dict[str, Run] = {}
+        self._emptying: set[asyncio.Task] = set()
 
     async def accept(self, order: Order, path: Path | None = None, source: dict[str, Any] | None = None) -> Run:
         """Stage a recording that was uploaded or is named; where its key is known, follow the night it stands for.
@@ -144,10 +145,16 @@ class Keeper:
         return Told(answer) if answer else Told.of_problem(describe_problem(ConflictError("The night was deleted.")))
 
     async def release(self, run: Run) -> None:
-        """The client has its answer, or has left: a night that is not kept is emptied, unless a key stands for it."""
+        """The client has its answer, or has left: a night that is not kept is emptied, unless a key stands for it.
+
+        It is emptied by a task of its own: where the client has left, whoever awaits this is being cancelled.
+        """
         record = run.record
         if not record.keep and not record.has_key:
-            await self.remove(record.id)
+            emptying = asyncio.create_task(self.remove(record.id))
+            self._emptying.add(emptying)
+            emptying.add_done_callback(self._emptying.discard)
+            await asyncio.shield(emptying)
 
     async def remove(self, id: str) -> None:
         """Stop and empty a night."""
@@ -204,8 +211,6 @@ class Keeper:
 
     def _give_up(self, id: str, order: Order, step: Step) -> None:
         """Write down a failure; one that is not the recording's leaves the key free for another attempt."""
-        if self.store.find(id) is None:
-            return
         self.store.finish(id, step)
         if order.key and step.problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self.store.drop_key(order.client, order.key)

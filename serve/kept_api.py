@@ -1,6 +1,7 @@
 """Paths that ask about a night that is kept, and take the corrections of a person."""
 
 import json
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -27,7 +28,7 @@ Corrected = Annotated[bool, Query(description="with the corrections of a person 
 class UnknownCorrectionError(RequestError):
     """The corrections are of epochs that the night has not."""
 
-    status = 422
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def add_kept(api: FastAPI, keeper: Keeper) -> None:

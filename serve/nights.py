@@ -223,11 +223,18 @@ class NightStore:
         return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
 
     def note(self, id: str, step: Step) -> None:
-        """Write down how far a night is."""
-        self._write_json(id, PROGRESS, {"step": asdict(step), "at": time.time()})
+        """Write down how far a night is, unless it was deleted."""
+        if self.has(id, RECORD):
+            self._write_json(id, PROGRESS, {"step": asdict(step), "at": time.time()})
 
     def finish(self, id: str, step: Step) -> None:
-        """Write down that a night is done or has failed, and remove the upload; a failure takes no room."""
+        """Write down that a night is done or has failed, and remove the upload; a failure takes no room.
+
+        Of a night that was deleted meanwhile nothing stays.
+        """
+        if not self.has(id, RECORD):
+            self.remove(id)
+            return
         self._write_json(id, OUTCOME, asdict(step))
         self._unlink(self._locate(id, UPLOAD))
         if step.problem:

@@ -92,9 +92,13 @@ class Stager:
 
     async def look_at_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """What is seen of pictures that were drawn already, in chunks that share passes with those of others."""
-        size = self._chunk_size
-        chunks = [pictures[first : first + size] for first in range(0, len(pictures), size)]
-        return np.concatenate(await asyncio.gather(*map(self._look, chunks)))
+        room, size = asyncio.Semaphore(self._chunks_at_once), self._chunk_size
+
+        async def see(first: int) -> np.ndarray:
+            async with room:
+                return await self._look(pictures[first : first + size])
+
+        return np.concatenate(await asyncio.gather(*map(see, range(0, len(pictures), size))))
 
     async def try_look(self) -> None:
         """Have one empty picture looked at."""

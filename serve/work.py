@@ -21,7 +21,7 @@ from somnolens.serve.asked import Asked
 from somnolens.serve.fetching import fetch_recording
 from somnolens.serve.kept import Shelf, write_kept
 from somnolens.serve.leaving import QUESTIONS
-from somnolens.serve.nights import ANSWER, UPLOAD, NightRecord, NightStore, Step
+from somnolens.serve.nights import ANSWER, RECORD, UPLOAD, NightRecord, NightStore, Step, UnknownNightError
 from somnolens.serve.problems import BusyError, Caught, describe_problem
 from somnolens.serve.signals import parse_json, parse_npy
 from somnolens.serve.staging import Stager
@@ -99,6 +99,8 @@ class SignalWork:
 
     async def _stage_now(self, id: str, tell: Callable[[Step], None]) -> None:
         record = await asyncio.to_thread(self._store.find, id)
+        if record is None:
+            raise UnknownNightError(f"Night {id!r} was deleted before it was staged. Send it again.")
         last = -1.0
 
         def report(state: str, share: float) -> None:
@@ -112,6 +114,8 @@ class SignalWork:
             write_kept(self._store, id, _rename(seen, record), scored, record.keep)
             night = describe_night(scored, id if record.keep else None)
             self._store.write(id, ANSWER, night.model_dump_json().encode())
+            if not self._store.has(id, RECORD):  # deleted meanwhile, and nobody may be left to wait for this
+                self._store.remove(id)
 
         with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
             await self._stager.stage_recording(lambda: self._bring(record, Path(folder)), finish, report)
