@@ -4,8 +4,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from fastapi import Response
-
 from somnolens.aasm import STAGES
 from somnolens.model.adapter_card import locate_adapter
 from somnolens.provenance import fingerprint_files
@@ -16,6 +14,7 @@ from somnolens.score.engine import NightReader
 from somnolens.score.night import ScoredNight, describe_reader
 from somnolens.serve.problems import UnavailableFormatError
 from somnolens.serve.schema import ModelCard, StagedNight
+from somnolens.serve.told import Told
 
 Format = Literal["json", "csv", "png"]
 MEDIA_TYPES: dict[str, Format] = {
@@ -51,21 +50,23 @@ def choose_format(named: Format | None, accept: str) -> Format:
     )
 
 
-def describe_night(night: ScoredNight) -> StagedNight:
+def describe_night(night: ScoredNight, id: str | None = None) -> StagedNight:
     """The answer in JSON. Of the start only the time of day is told: dates help to find out who slept."""
     document = describe_hypnogram(night.hypnogram, night.flags, _hide_folder(night.made_by))
     start_time = night.start.strftime("%H:%M:%S") if night.start else None
-    return StagedNight(**document, start_time=start_time, derivations=night.derivations)
+    return StagedNight(**document, id=id, start_time=start_time, derivations=night.derivations)
 
 
-def write_night(night: ScoredNight, wanted: Literal["csv", "png"]) -> Response:
-    """The answer as a table or as a picture of hypnogram and hypnodensity."""
+def tell_night(night: ScoredNight, wanted: Format) -> Told:
+    """The answer in JSON, as a table, or as a picture of hypnogram and hypnodensity."""
+    if wanted == "json":
+        return Told(describe_night(night).model_dump_json().encode())
     if wanted == "png":
-        return Response(render_png(draw_night(night.hypnogram, start=night.start)), media_type="image/png")
+        return Told(render_png(draw_night(night.hypnogram, start=night.start)), "image/png")
     with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
         path = Path(folder) / "hypnogram.csv"
         write_csv(night.hypnogram, path, night.flags)
-        return Response(path.read_bytes(), media_type="text/csv")
+        return Told(path.read_bytes(), "text/csv")
 
 
 def describe_model(reader: NightReader, adapter: str) -> ModelCard:

@@ -1,57 +1,74 @@
 """The paths of the service and what OpenAPI says of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import FastAPI, Query, Request
 
 from somnolens import __version__
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
-from somnolens.score.night import ScoredNight
-from somnolens.serve.answers import Format, choose_format, describe_model, describe_night, write_night
-from somnolens.serve.problems import MEDIA_TYPE, UnsupportedContentError, add_problem_handlers
-from somnolens.serve.schema import EpochSignals, Health, ModelCard, Problem, StagedNight
-from somnolens.serve.signals import parse_json, parse_npy
-from somnolens.serve.staging import Stager
-from somnolens.serve.uploads import keep_upload, read_body, read_content_type
+from somnolens.serve.answers import Format, choose_format
+from somnolens.serve.documents import BYTES, NIGHT_FORMATS, list_problems
+from somnolens.serve.keeping import Keeper
+from somnolens.serve.kept_api import add_kept
+from somnolens.serve.night_api import add_nights, answer
+from somnolens.serve.nights import NightStore
+from somnolens.serve.problems import UnsupportedContentError, add_problem_handlers
+from somnolens.serve.schema import EpochSignals, Health, ModelCard, StagedNight
+from somnolens.serve.uploads import read_body, read_content_type
+from somnolens.serve.work import SentSignals, Work
 
 ABOUT = """Stages sleep from pictures of polysomnography. A research tool, not a medical device.
 
 Errors are problem details (RFC 9457) whose `detail` says what is wrong and what to do.
-Nothing that is sent is kept, and header fields that name a person are never read."""
-
-BYTES = {"schema": {"type": "string", "format": "binary"}}
-FORM = {"schema": {"type": "object", "required": ["file"], "properties": {"file": BYTES["schema"]}}}
-PROBLEM = {
-    "description": "What is wrong, and what to do",
-    "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-}
+Nothing that is sent is kept unless you ask for it (`keep=true`), and then not for long. Header fields that name a
+person are never read."""
 
 
-def create_api(stager: Stager, settings: ServeSettings) -> FastAPI:
-    """The ASGI application over a stager."""
-    api = FastAPI(title="somnolens", version=__version__, description=ABOUT)
+def create_api(work: Work, store: NightStore, card: ModelCard, settings: ServeSettings) -> FastAPI:
+    """The ASGI application over whoever works on signals.
+
+    Parameters
+    ----------
+    work : Work
+    store : NightStore
+        The one that the work is done on.
+    card : ModelCard
+        Of the adapter that scores by default.
+    settings : ServeSettings
+    """
+    keeper = Keeper(work, store, settings.max_night_s)
+
+    @asynccontextmanager
+    async def live(api: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(keeper.sweep_for_ever())
+        yield
+        sweeping.cancel()
+
+    api = FastAPI(title="somnolens", version=__version__, description=ABOUT, lifespan=live)
     add_problem_handlers(api)
-    _add_health(api, stager, settings)
-    _add_model(api, stager, settings)
-    _add_nights(api, stager, settings)
-    _add_epochs(api, stager, settings)
+    _add_health(api, work, settings)
+    _add_model(api, card)
+    add_nights(api, keeper, settings)
+    add_kept(api, keeper)
+    _add_epochs(api, work, settings)
     return api
 
 
-def _add_health(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
+def _add_health(api: FastAPI, work: Work, settings: ServeSettings) -> None:
     @api.get("/healthz", tags=["service"])
     async def tell_alive() -> Health:
         """Whether the process answers."""
         return Health(status="alive")
 
-    @api.get("/readyz", tags=["service"], responses=_problems(503))
+    @api.get("/readyz", tags=["service"], responses=list_problems(503))
     async def tell_ready() -> Health:
         """Whether a scorer answers a forward pass, tried now; wakes one where all are scaled away."""
         try:
-            await asyncio.wait_for(stager.try_look(), settings.ready_timeout_s)
+            await asyncio.wait_for(work.try_look(), settings.ready_timeout_s)
         except TimeoutError:
             raise ServiceError(
                 f"No scorer answered a forward pass within {settings.ready_timeout_s:g} s. Ask again later."
@@ -59,40 +76,14 @@ def _add_health(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
         return Health(status="ready")
 
 
-def _add_model(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
-    card = describe_model(stager.reader, settings.adapter)
-
+def _add_model(api: FastAPI, card: ModelCard) -> None:
     @api.get("/v1/model", tags=["service"])
     async def tell_model() -> ModelCard:
         """What the service scores with, and how good it is."""
         return card
 
 
-def _add_nights(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
-    body = {"required": True, "content": {"application/octet-stream": BYTES, "multipart/form-data": FORM}}
-
-    @api.post(
-        "/v1/nights",
-        tags=["scoring"],
-        response_model=StagedNight,
-        responses=_night_formats() | _problems(400, 406, 413, 422, 503),
-        openapi_extra={"requestBody": body},
-    )
-    async def score_night(
-        request: Request,
-        format: Annotated[Format | None, Query(description="before the Accept header")] = None,
-    ) -> Any:
-        """Score a recording: EDF, EDF+ or BDF as the body, or as the field `file` of a form.
-
-        Needs any of F4-M1, C4-M1, O2-M1, E1-M2, E2-M2 and chin EMG, or what stands for them.
-        """
-        wanted = choose_format(format, request.headers.get("accept", ""))
-        async with keep_upload(request, settings.max_upload_mb) as path:
-            night = await stager.stage_recording(path)
-        return await _answer(night, wanted)
-
-
-def _add_epochs(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
+def _add_epochs(api: FastAPI, work: Work, settings: ServeSettings) -> None:
     json_body = {"schema": EpochSignals.model_json_schema()}
     body = {"required": True, "content": {"application/json": json_body, "application/x-npy": BYTES}}
 
@@ -100,7 +91,7 @@ def _add_epochs(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
         "/v1/epochs",
         tags=["scoring"],
         response_model=StagedNight,
-        responses=_night_formats() | _problems(400, 406, 413, 415, 422, 503),
+        responses=NIGHT_FORMATS | list_problems(400, 406, 413, 415, 422, 503),
         openapi_extra={"requestBody": body},
     )
     async def score_epochs(
@@ -116,28 +107,14 @@ def _add_epochs(api: FastAPI, stager: Stager, settings: ServeSettings) -> None:
         if kind == "application/json":
             advice = "Send npy (application/x-npy), or fewer epochs."
             sent = await read_body(request, settings.max_json_mb, advice)
-            parsed = await run_in_threadpool(parse_json, sent)
+            signals = SentSignals(sent)
         elif kind in ("application/x-npy", "application/octet-stream"):
             sent = await read_body(request, settings.max_upload_mb, "Send fewer epochs at once.")
-            names = [name.strip() for name in derivations.split(",")]
-            parsed = await run_in_threadpool(parse_npy, sent, names, sampling_rate_hz, consecutive)
+            names = tuple(name.strip() for name in derivations.split(","))
+            signals = SentSignals(sent, names, sampling_rate_hz, consecutive)
         else:
             raise UnsupportedContentError(
                 "Signals come as application/json or application/x-npy. Name one in the Content-Type header; "
                 "recordings go to /v1/nights."
             )
-        return await _answer(await stager.stage_signals(*parsed), wanted)
-
-
-async def _answer(night: ScoredNight, wanted: Format) -> Response | StagedNight:
-    if wanted == "json":
-        return describe_night(night)
-    return await run_in_threadpool(write_night, night, wanted)
-
-
-def _problems(*statuses: int) -> dict[int | str, Any]:
-    return dict.fromkeys(statuses, PROBLEM)
-
-
-def _night_formats() -> dict[int | str, Any]:
-    return {200: {"content": {"text/csv": {"schema": {"type": "string"}}, "image/png": BYTES}}}
+        return answer(await work.stage_signals(signals, wanted))

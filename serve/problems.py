@@ -9,7 +9,7 @@ import traceback
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -65,9 +65,29 @@ class BusyError(ServiceError):
 
 def tell_problem(status: HTTPStatus, kind: str, title: str, detail: str) -> JSONResponse:
     """A problem document; `kind` is what a program may decide on."""
-    content = {"type": f"urn:somnolens:problem:{kind}", "title": title, "status": status.value, "detail": detail}
-    headers = {"Retry-After": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(content, status, headers, MEDIA_TYPE)
+    return answer_problem(_document(status, kind, title, detail))
+
+
+def answer_problem(problem: dict[str, Any]) -> JSONResponse:
+    """A problem document as an answer."""
+    headers = {"Retry-After": "5"} if problem["status"] == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(problem, problem["status"], headers, MEDIA_TYPE)
+
+
+def describe_problem(error: Exception) -> dict[str, Any]:
+    """The problem document of an error: with its sentence if it is ours, without if nobody expected it."""
+    if isinstance(error, SomnolensError):
+        first_line = (type(error).__doc__ or error.kind).splitlines()[0]
+        return _document(choose_status(error), error.kind, first_line, str(error))
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    kind, file = type(error).__name__, Path(place.filename).name
+    logger.error("Unexpected %s in %s, %s line %s", kind, place.name, file, place.lineno)
+    detail = "This is a fault of the service, not of the request. Its log names the place under the X-Request-ID."
+    return _document(HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected", "The service failed.", detail)
+
+
+def _document(status: HTTPStatus, kind: str, title: str, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:somnolens:problem:{kind}", "title": title, "status": status.value, "detail": detail}
 
 
 def add_problem_handlers(api: FastAPI) -> None:
@@ -93,13 +113,13 @@ class Shield:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with _Caught() as caught:
+        with Caught() as caught:
             await self._app(scope, receive, send)
         if caught.error:
-            await _tell_unexpected(caught.error)(scope, receive, send)
+            await answer_problem(describe_problem(caught.error))(scope, receive, send)
 
 
-class _Caught:
+class Caught:
     """Keeps the error of its block, whatever it is; a cancelled request is no error."""
 
     error: Exception | None = None
@@ -121,8 +141,7 @@ def choose_status(error: SomnolensError) -> HTTPStatus:
 
 
 def _tell_ours(request: Request, error: SomnolensError) -> JSONResponse:
-    first_line = (type(error).__doc__ or error.kind).splitlines()[0]
-    return tell_problem(choose_status(error), error.kind, first_line, str(error))
+    return answer_problem(describe_problem(error))
 
 
 def _tell_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -140,11 +159,3 @@ def _tell_http(request: Request, error: HTTPException) -> JSONResponse:
 def _tell_disconnect(request: Request, error: ClientDisconnect) -> JSONResponse:
     detail = "The connection ended before the whole body had come. Send it again."
     return tell_problem(HTTPStatus.BAD_REQUEST, "Disconnect", "The body is incomplete.", detail)
-
-
-def _tell_unexpected(error: Exception) -> JSONResponse:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    kind, file = type(error).__name__, Path(place.filename).name
-    logger.error("Unexpected %s in %s, %s line %s", kind, place.name, file, place.lineno)
-    detail = "This is a fault of the service, not of the request. Its log names the place under the X-Request-ID."
-    return tell_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected", "The service failed.", detail)

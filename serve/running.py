@@ -1,9 +1,11 @@
 """Start and stop the service from Python: for the command line, the demo and the tests."""
 
 import logging
+import shutil
 import socket
 import time
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -15,12 +17,16 @@ from ray.serve.schema import LoggingConfig
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.app import build
+from somnolens.serve.nights import name_folder
 
 HOST: Final = "127.0.0.1"
 """The service asks nobody who they are: whoever opens it to a network puts a gateway in front."""
 
 NAME: Final = "somnolens"
 START_TIMEOUT_S: Final = 180.0
+
+_private: list[Path] = []
+"""Folders of nights that nobody named, and that end with the service."""
 
 
 def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: float = START_TIMEOUT_S) -> str:
@@ -41,7 +47,10 @@ def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: fl
         Where the port is taken, or the service does not come up.
     """
     port = _take_port(port)
-    application = build(settings)
+    named = name_folder(settings)
+    if named is not settings:
+        _private.append(Path(named.nights_folder))
+    application = build(named)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
@@ -60,8 +69,10 @@ def start_service(settings: ServeSettings, port: int = 8000, start_timeout_s: fl
 
 
 def stop_service() -> None:
-    """Stop the service and its replicas; Ray goes on."""
+    """Stop the service and its replicas, and empty the nights that lie in a folder of its own; Ray goes on."""
     serve.shutdown()
+    while _private:
+        shutil.rmtree(_private.pop(), ignore_errors=True)
 
 
 def _take_port(port: int) -> int:

@@ -49,6 +49,7 @@ class StagedNight(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
+                "id": None,
                 "scorer": "somnolens",
                 "start_s": 0.0,
                 "start_time": "22:41:07",
@@ -64,6 +65,7 @@ class StagedNight(BaseModel):
         }
     )
 
+    id: str | None = Field(None, description="under which the night is kept; null where it is not")
     scorer: str
     start_s: float = Field(description="time of the first epoch since the start of the recording")
     start_time: str | None = Field(description="clock time of the start of the recording; null where it is unknown")

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,10 +20,15 @@ from somnolens.read.montage import Montage
 from somnolens.recording import Recording
 from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
+from somnolens.report.morning import Seen, look_at
 from somnolens.score.engine import NightReader
-from somnolens.score.night import ScoredNight, finish_night, read_epochs
+from somnolens.score.night import ScoredNight, finish_night
 
 Look = Callable[[np.ndarray], Awaitable[np.ndarray]]
+Report = Callable[[str, float], None]
+"""Gets 'reading', 'looking' or 'finishing', and the share of it that is done."""
+
+Finished = TypeVar("Finished")
 
 Stretch = tuple[Epochs, int, int]
 """Epochs, the first and the one after the last that are meant; a style may show their neighbours."""
@@ -54,12 +60,27 @@ class Stager:
         self._look, self._chunk_size, self._chunks_at_once = look, chunk_size, chunks_at_once
         self._nights = asyncio.Semaphore(nights_at_once)
 
-    async def stage_recording(self, path: Path) -> ScoredNight:
-        """Stage a file; errors are those of `score_recording`."""
+    async def stage_recording(
+        self, bring: Callable[[], Path], finish: Callable[[Seen, ScoredNight], Finished], report: Report
+    ) -> Finished:
+        """Stage a file; errors are those of `score_recording`.
+
+        Parameters
+        ----------
+        bring : callable
+            Gives the file, in a thread and when there is room for it.
+        finish : callable
+            What is to be made of it, in a thread and before the next night takes its room.
+        report : callable
+        """
         async with self._nights:
-            epochs, start = await asyncio.to_thread(read_epochs, path, self.reader.style)
-            readings = await self._look_at_all([epochs])
-            return await asyncio.to_thread(finish_night, epochs, self.reader, readings, start)
+            report("reading", 0.0)
+            seen = await asyncio.to_thread(self._read, bring)
+            report("looking", 0.0)
+            readings = await self._look_at_all([seen.epochs], lambda share: report("looking", share))
+            report("finishing", 0.0)
+            scored = await asyncio.to_thread(finish_night, seen.epochs, self.reader, readings, seen.recording.start)
+            return await asyncio.to_thread(finish, seen, scored)
 
     async def stage_signals(self, recordings: Sequence[Recording], montage: Montage) -> ScoredNight:
         """Stage recordings one by one, and join them to one answer; a whole night waits as a file does."""
@@ -69,9 +90,22 @@ class Stager:
             readings = await self._look_at_all(parts)
             return await asyncio.to_thread(self._finish, parts, readings)
 
+    async def look_at_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """What is seen of pictures that were drawn already, in chunks that share passes with those of others."""
+        room, size = asyncio.Semaphore(self._chunks_at_once), self._chunk_size
+
+        async def see(first: int) -> np.ndarray:
+            async with room:
+                return await self._look(pictures[first : first + size])
+
+        return np.concatenate(await asyncio.gather(*map(see, range(0, len(pictures), size))))
+
     async def try_look(self) -> None:
         """Have one empty picture looked at."""
         await self._look(np.zeros((1, *self.reader.style.shape_px), dtype=np.uint8))
+
+    def _read(self, bring: Callable[[], Path]) -> Seen:
+        return look_at(bring(), self.reader.style)
 
     def _prepare(self, recordings: Sequence[Recording], montage: Montage) -> list[Epochs]:
         settings = self.reader.style.prepare
@@ -82,17 +116,23 @@ class Stager:
         shares = np.split(readings, ends[:-1])
         return join_nights([finish_night(part, self.reader, its) for part, its in zip(parts, shares, strict=True)])
 
-    async def _look_at_all(self, parts: Sequence[Epochs]) -> np.ndarray:
+    async def _look_at_all(
+        self, parts: Sequence[Epochs], report: Callable[[float], None] = lambda share: None
+    ) -> np.ndarray:
         """What was seen of each picture by itself, shape (n_epochs of all parts, 5 + n_hidden)."""
-        room = asyncio.Semaphore(self._chunks_at_once)
+        room, all_chunks, n_done = asyncio.Semaphore(self._chunks_at_once), list(cut_chunks(parts, self._chunk_size)), 0
 
-        async def look_at(chunk: list[Stretch]) -> np.ndarray:
+        async def see(chunk: list[Stretch]) -> np.ndarray:
+            nonlocal n_done
             async with room:
-                return await self._look(await asyncio.to_thread(_draw, chunk, self.reader.style))
+                seen = await self._look(await asyncio.to_thread(_draw, chunk, self.reader.style))
+            n_done += 1
+            report(n_done / len(all_chunks))
+            return seen
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                chunks = [tasks.create_task(look_at(chunk)) for chunk in cut_chunks(parts, self._chunk_size)]
+                chunks = [tasks.create_task(see(chunk)) for chunk in all_chunks]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return np.concatenate([chunk.result() for chunk in chunks])

@@ -282,11 +282,23 @@ class ServeSettings(Section):
     cpus_per_replica: Positive = 1
     max_batch_size: Count = Field(8, description="pictures in one pass; on a CPU more only makes single epochs wait")
     batch_wait_s: float = Field(0.02, ge=0)
-    ingress_replicas: Count = Field(1, description="processes that read, prepare and draw, one CPU each")
-    nights_at_once: Count = Field(2, description="nights in the memory of one ingress replica; others wait")
+    ingress_replicas: Count = Field(1, description="processes that take bytes, check and answer")
+    worker_replicas: Count = Field(1, description="processes that read, prepare, draw and explain, one CPU each")
+    nights_at_once: Count = Field(2, description="nights in the memory of one worker; others wait")
+    nights_folder: str = Field(
+        "",
+        description="where nights lie: a folder all machines share, or a bucket; empty: a private temporary one",
+    )
+    keep_h: float = Field(24.0, gt=0, le=24 * 365, description="hours until a night that is kept is emptied")
+    most_nights: Count = Field(100, description="nights kept at once, 70 MB each; one more is answered with 503")
+    max_simulated_h: float = Field(12.0, gt=0, le=24, description="longest simulated night, hours")
+    url_prefixes: tuple[str, ...] = Field(
+        (), description="buckets or folders in them that recordings may be fetched from, as s3://lab/nights/"
+    )
     max_queued_requests: Count = Field(200, description="waiting requests; one more is answered with 503")
     max_upload_mb: Count = Field(512, description="largest recording or npy")
     max_json_mb: Count = Field(64, description="largest JSON, which takes ten times its size in memory")
+    max_night_s: Positive = Field(900.0, description="a night that waits and takes longer has failed")
     ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
 
 

@@ -118,12 +118,18 @@ def bring_here(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
     with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
         here: dict[Path, Path] = {}
         for number, path in enumerate(dict.fromkeys(paths)):
-            here[path] = path if is_here(path) else _fetch(path, Path(folder) / str(number))
+            here[path] = path if is_here(path) else fetch(path, Path(folder) / str(number))
         yield here
 
 
-def _fetch(path: Path, folder: Path) -> Path:
-    folder.mkdir()
+def fetch(path: Path, folder: Path) -> Path:
+    """Copy a file of a store into a folder of this machine, which is made where there is none.
+
+    Raises
+    ------
+    StorageError
+    """
+    folder.mkdir(exist_ok=True)
     copy = folder / path.name
     with explain(path, "read"), path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target, _PIECE_BYTES)
@@ -183,7 +189,7 @@ def keep_copy(path: Path) -> Path:
     if not copy.is_file():
         copy.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=copy.parent, prefix=".tmp-") as folder:
-            os.replace(_fetch(path, Path(folder) / "new"), copy)
+            os.replace(fetch(path, Path(folder) / "new"), copy)
     return copy
 
 

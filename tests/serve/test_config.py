@@ -86,8 +86,10 @@ def test_the_builder_takes_plain_arguments(adapter_folder):
         build, {"adapter": str(adapter_folder), "min_replicas": 0, "max_replicas": 3, "gpus_per_replica": 0.5}
     )
     ingress = application._bound_deployment
-    settings, scorer = ingress.init_args
+    settings, worker = ingress.init_args
     assert settings.max_replicas == 3
+    assert worker._bound_deployment.init_args[0] == settings
+    scorer = worker._bound_deployment.init_args[1]
     scaling = scorer._bound_deployment._deployment_config.autoscaling_config
     assert (scaling.min_replicas, scaling.max_replicas) == (0, 3)
     assert scorer._bound_deployment.ray_actor_options["num_gpus"] == 0.5

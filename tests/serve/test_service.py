@@ -1,5 +1,6 @@
 """The whole service on a small cluster, over HTTP; and its scorer alone, in this process."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import ray
 from ray import serve
 from ray.util.state import list_actors
 
+from somnolens.client import Client, RefusedError, Retries
 from somnolens.errors import AdapterError, ServiceError
 from somnolens.score.night import score_recording
 from somnolens.serve.app import Scorer
@@ -138,13 +140,70 @@ def test_a_single_epoch_does_not_wait_for_the_nights_before_it(http, night_path)
         assert [night.result().status_code for night in nights] == [200] * 4
 
 
+@pytest.mark.ray
+def test_a_kept_night_is_followed_explained_and_corrected(service, lean_path):
+    with Client(service) as client:
+        *steps, night = client.stream(lean_path)
+        assert {step.state for step in steps} <= {"reading", "looking", "finishing"}
+        assert client.picture(night.id, 3).startswith(b"\x89PNG")
+        assert len(client.explain(night.id, 3).cells.values) == 6
+        assert client.correct(night.id, "AB", {3: "N3"}) == {3: "N3"}
+        assert json.loads(client.export(night.id, "json"))["stages"][3] == "N3"
+        client.delete(night.id)
+        with pytest.raises(RefusedError, match="There is no night"):
+            client.poll(night.id)
+
+
+@pytest.mark.ray
+def test_a_client_that_leaves_takes_its_night_with_it(http, night_path, service_settings):
+    nights = Path(service_settings.nights_folder) / "nights"
+    before = set(nights.glob("*"))
+    with pytest.raises(httpx.ReadTimeout):
+        http.post("/v1/nights", content=night_path.read_bytes(), timeout=httpx.Timeout(30, read=0.2))
+    deadline = time.monotonic() + 30
+    while set(nights.glob("*")) - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert set(nights.glob("*")) <= before
+
+
+def find_replicas(deployment: str) -> list:
+    """Living replicas of a deployment."""
+    chosen = [("class_name", "=", f"ServeReplica:somnolens:{deployment}"), ("state", "=", "ALIVE")]
+    return list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
+
+
 @pytest.mark.cluster
-def test_a_night_survives_the_loss_of_its_scorer(http, night_path):
-    chosen = [("class_name", "=", "ServeReplica:somnolens:Scorer"), ("state", "=", "ALIVE")]
-    (scorer,) = list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
+@pytest.mark.parametrize("deployment", ["Scorer", "SignalWorker"])
+def test_a_night_survives_the_loss_of_who_works_on_it(http, night_path, deployment):
     whole = night_path.read_bytes()
+    expected = http.post("/v1/nights", content=whole).json()
+    (replica,) = find_replicas(deployment)
     with ThreadPoolExecutor() as threads:
         nights = [threads.submit(http.post, "/v1/nights", content=whole) for _ in range(2)]
         time.sleep(0.5)
-        os.kill(scorer.pid, signal.SIGKILL)
-        assert [night.result().status_code for night in nights] == [200, 200]
+        os.kill(replica.pid, signal.SIGKILL)
+        answers = [night.result() for night in nights]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    for answer in answers:
+        assert answer.json()["stages"] == expected["stages"]
+        np.testing.assert_allclose(answer.json()["probabilities"], expected["probabilities"], atol=2e-5)
+
+
+@pytest.mark.cluster
+def test_a_stream_goes_on_when_its_worker_is_lost(service, http, night_path):
+    (worker,) = find_replicas("SignalWorker")
+    with Client(service) as client:
+        told = client.stream(night_path)
+        first = next(told)
+        os.kill(worker.pid, signal.SIGKILL)
+        *_, night = told
+    assert (first.state, len(night.stages)) == ("reading", 20)
+
+
+@pytest.mark.cluster
+def test_a_night_survives_the_loss_of_its_ingress(service, http, night_path):
+    with Client(service, retries=Retries(most=10)) as client:
+        id = client.submit(night_path)
+        (ingress,) = find_replicas("Ingress")
+        os.kill(ingress.pid, signal.SIGKILL)
+        assert len(client.wait(id).stages) == 20

@@ -6,6 +6,7 @@ method stands beside it: ablation of 14 x 14-pixel patches of the finished pictu
 """
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -20,10 +21,21 @@ from somnolens.score.engine import Engine
 UNIT = "log-odds of the stage that are lost without this part"
 
 
+class Eye(Protocol):
+    """Whatever looks at pictures: an engine, or something that asks one elsewhere."""
+
+    @property
+    def style(self) -> Style:
+        """How pictures must be drawn for it."""
+
+    def score_pictures(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
+        """Probabilities of the five stages for each picture by itself, shape (n, 5)."""
+
+
 def occlude_signal(
     epochs: Epochs,
     epoch: int,
-    engine: Engine,
+    engine: Eye,
     stage: str | None = None,
     cell_s: float = 1.0,
     background: Background | None = None,
@@ -37,7 +49,8 @@ def occlude_signal(
     epochs : Epochs
         All epochs of the night, which the background is measured on.
     epoch : int
-    engine : Engine
+    engine : Eye
+        As an `Engine`.
     stage : str, optional
         Without, the one the picture is most likely of.
     cell_s : float

@@ -225,6 +225,7 @@ def make_report(
     corrected: Hypnogram | None = None,
     age: int | None = None,
     n_pictures: int = 12,
+    qualities: tuple[DerivationQuality, ...] | None = None,
 ) -> MorningReport:
     """Gather what the report tells of a scored night.
 
@@ -243,6 +244,8 @@ def make_report(
         In years, for what is usual; it is not shown.
     n_pictures : int
         Epochs to look at that are shown with their pictures.
+    qualities : tuple of DerivationQuality, optional
+        Where they were measured before; of the recording, its start alone is looked at then.
 
     Raises
     ------
@@ -252,7 +255,7 @@ def make_report(
     epochs = seen.epochs
     aligned = align(epochs, replace(corrected, scorer=CORRECTED))[1] if corrected else None
     hypnograms = [one for one in (aligned, scored.hypnogram) if one is not None]
-    qualities = measure_quality(seen.recording, seen.montage, epochs)
+    qualities = measure_quality(seen.recording, seen.montage, epochs) if qualities is None else qualities
     return MorningReport(
         name=epochs.night,
         start=seen.recording.start,

@@ -1,0 +1,157 @@
+"""Nights survive those who work on them: busy scorers, lost ingresses, clients that leave."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from somnolens.score.engine import load_reader
+from somnolens.serve import keeping
+from somnolens.serve.batching import PictureBatcher
+from somnolens.serve.keeping import Keeper, Order
+from somnolens.serve.nights import RECORD, NightStore, Step
+from somnolens.serve.problems import BusyError
+from somnolens.serve.staging import Stager
+from somnolens.serve.work import SignalWork
+
+
+@pytest.fixture
+def store(tmp_path) -> NightStore:
+    return NightStore(tmp_path / "kept", keep_h=1.0, most_nights=5)
+
+
+@pytest.fixture
+def upload(night_path, tmp_path) -> Path:
+    copy = tmp_path / "upload.edf"
+    copy.write_bytes(night_path.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def make_keeper(store, counted, service_settings):
+    """A keeper and its worker; `fail` is awaited before pictures are looked at."""
+
+    def make(fail=None) -> Keeper:
+        batcher = PictureBatcher(counted.look, 8, wait_s=0.0)
+
+        async def look(pictures):
+            if fail:
+                await fail()
+            return await batcher.score(pictures)
+
+        stager = Stager(load_reader(service_settings.adapter), look, 8, chunks_at_once=2, nights_at_once=1)
+        return Keeper(SignalWork(stager, store, service_settings), store, max_night_s=60)
+
+    return make
+
+
+class BusyAtFirst:
+    """Refuses so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    async def __call__(self) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise BusyError("Every scorer is taken.")
+
+
+def test_an_accepted_night_is_tried_again_while_scorers_are_busy(make_keeper, upload, store, monkeypatch):
+    monkeypatch.setattr(keeping, "PATIENCE_S", (0.01, 0.01))
+
+    async def run() -> Step:
+        keeper = make_keeper(BusyAtFirst(2))
+        return await (await keeper.accept(Order("us", keep=True, is_waited_for=False), upload)).wait()
+
+    assert asyncio.run(run()) == Step("done", 1.0)
+
+
+def test_a_client_that_waits_is_told_to_come_again_and_its_key_stays_free(make_keeper, upload, store):
+    async def run() -> tuple[int, Step]:
+        keeper = make_keeper(BusyAtFirst(1))
+        order, content = Order("us", keep=False, key="key"), upload.read_bytes()
+        refused = await keeper.tell(await keeper.accept(order, upload), "json")
+        upload.write_bytes(content)
+        return refused.status, await (await keeper.accept(order, upload)).wait()
+
+    assert asyncio.run(run()) == (503, Step("done", 1.0))
+
+
+def test_a_night_that_its_ingress_left_behind_is_taken_up(make_keeper, upload, store, n_looked):
+    record = store.begin("us", keep=True)
+    store.take_upload(record.id, upload)
+    old = replace(record, made_at=time.time() - 2 * keeping.ORPHANED_S)
+    store.write(record.id, RECORD, json.dumps(vars(old)).encode())
+
+    async def run() -> list[Step]:
+        keeper = make_keeper()
+        runs = [await keeper.join(store.open(record.id, "us")) for _ in range(3)]
+        return [await one.wait() for one in runs]
+
+    before = n_looked()
+    assert asyncio.run(run()) == [Step("done", 1.0)] * 3
+    assert n_looked() - before == 20
+
+
+def test_a_night_of_another_ingress_is_followed_not_staged_twice(make_keeper, upload, store, n_looked):
+    async def run() -> tuple[Step, Step]:
+        first, second = make_keeper(), make_keeper()
+        mine = await first.accept(Order("us", keep=True), upload)
+        followed = await second.join(mine.record)
+        return await mine.wait(), await followed.wait()
+
+    before = n_looked()
+    assert asyncio.run(run()) == (Step("done", 1.0), Step("done", 1.0))
+    assert n_looked() - before == 20
+
+
+def test_a_worker_that_was_lost_after_it_finished_is_not_done_over(make_keeper, upload, store, n_looked):
+    async def run() -> list[Step]:
+        keeper = make_keeper()
+        accepted = await keeper.accept(Order("us", keep=True), upload)
+        await accepted.wait()
+        return [step async for step in keeper.work.stage(accepted.record.id)]
+
+    before = n_looked()
+    assert asyncio.run(run()) == [Step("done", 1.0)]
+    assert n_looked() - before == 20
+
+
+def test_a_night_that_takes_too_long_has_failed(make_keeper, upload, store):
+    async def wait_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    async def run() -> Step:
+        keeper = make_keeper(wait_for_ever)
+        keeper._max_night_s = 0.2
+        return await (await keeper.accept(Order("us", keep=True), upload)).wait()
+
+    step = asyncio.run(run())
+    assert (step.state, step.problem["status"]) == ("failed", 503)
+    assert "took longer than 0.2 s" in step.problem["detail"]
+
+
+async def _leave(url: str, content: bytes) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield content
+
+    async with httpx.AsyncClient(base_url=url) as http:
+        request = asyncio.create_task(http.post("/v1/nights", content=body()))
+        await asyncio.sleep(0.3)
+        request.cancel()
+
+
+def test_a_client_that_leaves_leaves_nothing_behind(url, night_path, service_settings):
+    nights = Path(service_settings.nights_folder) / "nights"
+    before = set(nights.iterdir())
+    asyncio.run(_leave(url, night_path.read_bytes()))
+    deadline = time.monotonic() + 20
+    while set(nights.iterdir()) - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert set(nights.iterdir()) <= before

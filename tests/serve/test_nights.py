@@ -1,0 +1,267 @@
+"""Nights that are followed, kept, deleted and asked for again, with a real model and without Ray."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from somnolens.config import SimulateSettings
+from somnolens.score.night import score_recording
+from somnolens.serve.night_schema import NightStatus
+from somnolens.serve.nights import ConflictError, NightStore, Step, UnknownNightError, name_folder
+from somnolens.serve.problems import BusyError, Problem
+from somnolens.serve.schema import StagedNight
+from somnolens.simulate.night import simulate_subject
+from tests.object_store import serve_bucket
+
+NAME = b"Doe Jane Secret"
+
+
+@pytest.fixture
+def empty(tmp_path) -> NightStore:
+    return NightStore(tmp_path, keep_h=1.0, most_nights=2)
+
+
+def wait_until_done(client, id: str) -> dict:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        status = client.get(f"/v1/nights/{id}").json()
+        if status["state"] in ("done", "failed"):
+            return status
+        time.sleep(0.02)
+    raise AssertionError(f"night {id} is not done")
+
+
+def expect_problem(answer, status: int, sentence: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert sentence in Problem(**answer.json()).detail
+
+
+def test_a_kept_night_can_be_asked_for(client, kept, night_path):
+    status = NightStatus(**client.get(f"/v1/nights/{kept}").json())
+    assert (status.state, status.progress, status.problem) == ("done", 1.0, None)
+    again = client.post("/v1/nights", content=night_path.read_bytes()).json()
+    assert again["id"] is None
+    assert status.night == StagedNight(**again | {"id": kept})
+
+
+def test_a_night_that_nobody_waits_for_is_accepted_and_done(client, night_path):
+    answer = client.post("/v1/nights", content=night_path.read_bytes(), params={"wait": "none"})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/nights/{answer.json()['id']}"
+    assert wait_until_done(client, answer.json()["id"])["night"]["stages"]
+
+
+def test_a_night_that_fails_later_tells_why(client):
+    id = client.post("/v1/nights", content=b"no EDF", params={"wait": "none"}).json()["id"]
+    status = NightStatus(**wait_until_done(client, id))
+    assert (status.state, status.night) == ("failed", None)
+    assert "upload.edf" in status.problem.detail
+    expect_problem(client.get(f"/v1/nights/{id}/review"), 409, "has failed")
+
+
+def test_steps_of_a_night_come_as_lines(client, night_path):
+    with client.stream("POST", "/v1/nights", content=night_path.read_bytes(), params={"wait": "stream"}) as answer:
+        lines = [json.loads(line) for line in answer.iter_lines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    states = [line["state"] for line in lines]
+    assert list(dict.fromkeys(states)) == ["reading", "looking", "finishing", "done"]
+    progress = [line["progress"] for line in lines[:-1]]
+    assert progress == sorted(progress)
+    assert client.get(f"/v1/nights/{lines[-1]['night']['id']}").json()["state"] == "done"
+
+
+def test_a_stream_of_a_bad_file_ends_with_its_sentence(client):
+    answer = client.post("/v1/nights", content=b"no EDF", params={"wait": "stream", "keep": "false"})
+    last = json.loads(answer.text.splitlines()[-1])
+    assert (answer.status_code, last["state"], last["problem"]["status"]) == (200, "failed", 422)
+
+
+def test_an_answer_that_nobody_could_fetch_is_not_computed(client, night_path):
+    answer = client.post("/v1/nights", content=b"x", params={"wait": "none", "keep": "false"})
+    expect_problem(answer, 400, "would throw the answer away")
+
+
+def test_a_deleted_night_is_gone_with_its_files(client, night_path, service_settings):
+    id = client.post("/v1/nights", content=night_path.read_bytes(), params={"keep": "true"}).json()["id"]
+    assert (Path(service_settings.nights_folder) / "nights" / id / "signals.npy").exists()
+    assert client.delete(f"/v1/nights/{id}").status_code == 204
+    assert not (Path(service_settings.nights_folder) / "nights" / id).exists()
+    for path in ("", "/review", "/epochs/0/picture", "/corrections"):
+        expect_problem(client.get(f"/v1/nights/{id}{path}"), 404, "There is no night")
+    expect_problem(client.delete(f"/v1/nights/{id}"), 404, "There is no night")
+
+
+@pytest.mark.parametrize("id", ["0" * 32, "nonsense", "..%2f..%2fetc", "A" * 32])
+def test_an_id_that_nobody_was_given_is_no_night(client, id):
+    answer = client.get(f"/v1/nights/{id}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_simulated_night_is_the_simulators(client, engine, tmp_path):
+    answer = client.post("/v1/nights/simulated", params={"seed": 3, "hours": 0.1})
+    night = StagedNight(**answer.json())
+    path = simulate_subject(0, SimulateSettings(n_subjects=1, seed=3, hours=0.1), tmp_path)
+    assert night.stages == list(score_recording(path, engine, batch_size=8).hypnogram.stages)
+    assert client.get(f"/v1/nights/{night.id}/epochs/0/picture").status_code == 200
+    expect_problem(client.post("/v1/nights/simulated", params={"hours": 0.3}), 422, "less than or equal to 0.2")
+
+
+def test_a_recording_is_fetched_from_nowhere_that_is_not_allowed(client):
+    answer = client.post("/v1/nights", json={"url": "http://169.254.169.254/latest"})
+    assert answer.status_code == 403
+    answer = client.post("/v1/nights", json={"path": "/etc/passwd"})
+    expect_problem(answer, 415, "url: Field required")
+
+
+def test_nothing_kept_holds_a_name_of_the_header(client, night_path, service_settings):
+    whole = night_path.read_bytes()
+    named = whole[:8] + NAME.ljust(80) + NAME.ljust(80) + whole[168:]
+    id = client.post("/v1/nights", content=named, params={"keep": "true"}).json()["id"]
+    client.get(f"/v1/nights/{id}/report", params={"format": "html"})
+    files = list((Path(service_settings.nights_folder) / "nights" / id).iterdir())
+    assert {"signals.npy", "scored.json", "answer.json"} <= {path.name for path in files}
+    assert not [path.name for path in files for word in NAME.split() if word in path.read_bytes()]
+
+
+class CountingClient:
+    """The API, and how many pictures were looked at since."""
+
+    def __init__(self, client, n_looked) -> None:
+        self.client, self.n_looked, self.n_before = client, n_looked, n_looked()
+
+    def post(self, content: bytes, key: str, **params):
+        return self.client.post("/v1/nights", content=content, headers={"idempotency-key": key}, params=params)
+
+    @property
+    def n_pictures(self) -> int:
+        return self.n_looked() - self.n_before
+
+
+@pytest.fixture
+def counting(client, n_looked) -> CountingClient:
+    return CountingClient(client, n_looked)
+
+
+def test_the_same_key_gets_the_same_answer_scored_once(counting, night_path):
+    answers = [counting.post(night_path.read_bytes(), "once") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert len({answer.text for answer in answers}) == 1
+    assert counting.n_pictures == 20
+
+
+def test_requests_with_one_key_at_once_are_one_night(counting, night_path):
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: counting.post(night_path.read_bytes(), "at once", keep="true"), range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert counting.n_pictures == 20
+
+
+def test_a_key_with_another_body_is_refused(counting, night_path):
+    whole = night_path.read_bytes()
+    assert counting.post(whole, "other body").status_code == 200
+    expect_problem(counting.post(whole[:-50_000], "other body"), 409, "came with another body")
+    expect_problem(counting.post(whole, "other body", keep="true"), 409, "came with another body")
+
+
+def test_a_bad_file_gets_its_answer_again(counting):
+    answers = [counting.post(b"no EDF", "bad") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].text == answers[1].text
+
+
+def test_a_night_of_another_client_is_one_that_there_is_not(client, kept):
+    other = FastAPI()
+    other.mount("/", client.app)
+
+    @other.middleware("http")
+    async def name_client(request, call_next):
+        request.state.client = request.headers["x-client"]
+        return await call_next(request)
+
+    strangers = TestClient(other)
+    expect_problem(strangers.get(f"/v1/nights/{kept}", headers={"x-client": "stranger"}), 404, "There is no night")
+    assert strangers.get(f"/v1/nights/{kept}", headers={"x-client": "anyone"}).status_code == 200
+
+
+def test_old_nights_and_their_keys_are_emptied(empty):
+    record = empty.begin("anyone", keep=True, has_key=True)
+    assert empty.claim_key("anyone", "key", "digest", record.id) == record.id
+    young = empty.begin("anyone", keep=False)
+    empty._write_json(record.id, "record.json", vars(replace(record, expires_at=time.time() - 1)))
+    with pytest.raises(UnknownNightError):
+        empty.open(record.id, "anyone")
+    assert empty.sweep() == [record.id]
+    assert empty.open(young.id, "anyone") == young
+    assert empty.claim_key("anyone", "key", "other digest", young.id) == young.id
+
+
+def test_what_never_got_a_record_is_emptied_at_second_sight(empty, tmp_path):
+    lost = "ab" * 16
+    empty.write(lost, "upload.edf", b"x")
+    assert empty.sweep() == []
+    assert empty.sweep() == [lost]
+
+
+def test_more_nights_than_the_store_takes_are_refused_and_others_pass(empty):
+    for _ in range(2):
+        empty.begin("anyone", keep=True)
+    with pytest.raises(BusyError, match="keeps 2 nights, the most it takes"):
+        empty.begin("anyone", keep=True)
+    assert empty.begin("anyone", keep=False).keep is False
+
+
+def test_a_key_is_bound_to_its_client(empty):
+    ours, theirs = (empty.begin(client, keep=True) for client in ("us", "them"))
+    assert empty.claim_key("us", "key", "a", ours.id) == ours.id
+    assert empty.claim_key("them", "key", "b", theirs.id) == theirs.id
+    with pytest.raises(ConflictError, match="another body"):
+        empty.claim_key("us", "key", "b", ours.id)
+
+
+def test_a_finished_night_is_finished_whatever_was_noted_later(empty):
+    record = empty.begin("anyone", keep=True)
+    assert empty.tell_step(record.id) == (Step("queued"), 0.0)
+    empty.note(record.id, Step("looking", 0.4))
+    assert empty.tell_step(record.id)[0] == Step("looking", 0.4)
+    empty.finish(record.id, Step("done", 1.0))
+    empty.note(record.id, Step("looking", 0.5))
+    assert empty.tell_step(record.id)[0] == Step("done", 1.0)
+
+
+def test_a_store_may_be_a_bucket(tmp_path, to_npy):
+    with serve_bucket("nights") as bucket:
+        store = NightStore(bucket, keep_h=1.0, most_nights=1)
+        assert (store.count(), store.sweep()) == (0, [])
+        record = store.begin("us", keep=True)
+        (tmp_path / "sent.edf").write_bytes(b"recording")
+        store.take_upload(record.id, tmp_path / "sent.edf")
+        assert store.bring_upload(record.id, tmp_path).read_bytes() == b"recording"
+        assert store.claim_key("us", "key", "digest", record.id) == record.id
+        assert store.claim_key("us", "key", "digest", "ab" * 16) == record.id
+        store.write(record.id, "signals.npy", to_npy(np.arange(6.0)))
+        assert store.map_array(record.id, "signals.npy").tolist() == list(range(6))
+        store.finish(record.id, Step("done", 1.0))
+        assert store.open(record.id, "us") == record
+        assert (store.tell_step(record.id)[0].state, store.has(record.id, "upload.edf")) == ("done", False)
+        with pytest.raises(BusyError):
+            store.begin("us", keep=True)
+        store.remove(record.id)
+        assert (store.count(), store.find(record.id)) == (0, None)
+        assert store.sweep() == []
+        assert store.claim_key("us", "key", "another digest", "cd" * 16) == "cd" * 16
+
+
+def test_the_private_folder_is_one_that_nobody_can_guess(service_settings):
+    unnamed = service_settings.model_copy(update={"nights_folder": ""})
+    folders = {name_folder(unnamed).nights_folder for _ in range(2)}
+    assert len(folders) == 2
+    assert name_folder(service_settings) == service_settings

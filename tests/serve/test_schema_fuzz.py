@@ -1,0 +1,141 @@
+"""The OpenAPI document holds for what is sent at random after it; and no upload, however broken, breaks the service."""
+
+import time
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import checks
+
+from tests.fuzz import RECORDING, write_good_night
+
+N_FAST, N_SLOW = 6, 60
+FEW = list(RECORDING)[::12]
+OPERATIONS = (
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/v1/model"),
+    ("POST", "/v1/epochs"),
+    ("POST", "/v1/nights"),
+    ("POST", "/v1/nights/simulated"),
+    ("GET", "/v1/nights/{id}"),
+    ("GET", "/v1/nights/{id}/epochs/{index}/picture"),
+    ("GET", "/v1/nights/{id}/epochs/{index}/explanation"),
+    ("GET", "/v1/nights/{id}/review"),
+    ("GET", "/v1/nights/{id}/statistics"),
+    ("GET", "/v1/nights/{id}/spectrogram"),
+    ("GET", "/v1/nights/{id}/report"),
+    ("GET", "/v1/nights/{id}/hypnogram"),
+    ("GET", "/v1/nights/{id}/corrections"),
+    ("PUT", "/v1/nights/{id}/corrections"),
+    ("DELETE", "/v1/nights/{id}"),
+)
+LONGEST_S = 20.0
+CHECKS = (
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+)
+
+
+@pytest.fixture(scope="module")
+def document(url):
+    return schemathesis.openapi.from_url(f"{url}/openapi.json")
+
+
+def try_operation(document, method: str, path: str, kept: str, n: int) -> set[int]:
+    """Statuses of so many requests, half of them about a night that there is."""
+    statuses = set()
+
+    @settings(
+        max_examples=n,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(document[path][method].as_strategy(), st.booleans())
+    def run(case, is_known: bool) -> None:
+        if is_known and "id" in (case.path_parameters or {}) and method != "DELETE":
+            case.path_parameters["id"] = kept
+        answer = case.call_and_validate(checks=list(CHECKS), timeout=LONGEST_S)
+        statuses.add(answer.status_code)
+
+    run()
+    return statuses
+
+
+def test_every_path_of_the_document_is_tried(document):
+    found = {(one.ok().method.upper(), one.ok().path) for one in document.get_all_operations()}
+    assert found == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_what_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
+    assert try_operation(document, method, path, lean, N_FAST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
+    assert try_operation(document, method, path, lean, N_SLOW)
+
+
+@pytest.fixture(scope="module")
+def good_recording(tmp_path_factory) -> bytes:
+    return write_good_night(tmp_path_factory.mktemp("good"))["recording"].read_bytes()
+
+
+def send_changed(url: str, content: bytes) -> None:
+    """A changed recording is scored or refused with a sentence, and in time."""
+    started = time.monotonic()
+    answer = httpx.post(f"{url}/v1/nights", content=content, timeout=LONGEST_S)
+    assert answer.status_code in (200, 400, 413, 422), answer.text
+    if answer.status_code != 200:
+        assert answer.json()["detail"].endswith(".")
+    assert time.monotonic() - started < LONGEST_S
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_changed_recording_is_scored_or_refused(url, good_recording, name):
+    send_changed(url, RECORDING[name](good_recording))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in RECORDING if name not in FEW])
+def test_every_changed_recording_is_scored_or_refused(url, good_recording, name):
+    send_changed(url, RECORDING[name](good_recording))
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    body=st.binary(max_size=600),
+    kind=st.sampled_from(
+        [
+            "",
+            "application/json",
+            "application/octet-stream",
+            "multipart/form-data",
+            "multipart/form-data; boundary=x",
+            "multipart/form-data; boundary=",
+            "application/x-npy",
+            "text/plain; charset=\x7f",
+            "x" * 300,
+        ]
+    ),
+    path=st.sampled_from(["/v1/nights", "/v1/nights?wait=stream&keep=false", "/v1/epochs", "/v1/nights?model=x"]),
+    key=st.sampled_from([None, "", "k", "k" * 200, "k" * 201]),
+    framed=st.booleans(),
+)
+def test_whatever_is_sent_is_refused_in_words(url, body, kind, path, key, framed):
+    if framed:
+        body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.edf"\r\n\r\n' + body + b"\r\n--x--\r\n"
+    headers = {"content-type": kind} | ({"idempotency-key": key} if key is not None else {})
+    answer = httpx.post(f"{url}{path}", content=body, headers=headers, timeout=LONGEST_S)
+    assert 200 <= answer.status_code < 500, answer.text
+    if answer.status_code == 200:
+        assert b'"failed"' in answer.content
