@@ -3,7 +3,8 @@
     python jobs/search_hyperparameters.py DATASET RUN [--resume] [--config FILE] [--set search.n_trials=12 ...]
 
 The best adapter is written to RUN/adapter, the table of trials to RUN/trials.json and drawn as RUN/history.png and
-RUN/importance.png, the command that repeats the best to RUN/best.sh. The study is RUN/study.log, which
+RUN/importance.png, the command that repeats the best to RUN/best.sh. With search.objectives="kappa and cost" Optuna
+looks for cheap models too, and RUN/front.png draws kappa against cost. The study is RUN/study.log, which
 optuna-dashboard opens at any time. Interrupted, the same command with --resume goes on.
 """
 
@@ -23,13 +24,14 @@ from somnolens.jobs.arguments import Config, Overrides, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.train_adapter import cache_vision, open_run
 from somnolens.report.canvas import write_figure
-from somnolens.report.search import draw_history, draw_importance
+from somnolens.report.search import draw_front, draw_history, draw_importance
 from somnolens.score.fitting import finish_adapter
 from somnolens.storage import write_bytes
 from somnolens.train.search import search_hyperparameters
 from somnolens.train.study import (
     STUDY_FILE,
     Search,
+    Trial,
     check_space,
     count_finished,
     format_command,
@@ -94,6 +96,8 @@ def search(dataset: Path, run: Path, settings: Settings, console: Console, resum
 def _draw(found: Search, run: Path, console: Console) -> None:
     """History and importance, as pictures; a sentence where the trials do not tell what mattered."""
     write_figure(draw_history(found.trials), run / "history.png")
+    if found.front:
+        write_figure(draw_front(found), run / "front.png")
     n_finished = sum(not trial.failed for trial in found.trials)
     try:
         write_figure(draw_importance(measure_importance(load_study(run)), n_finished), run / "importance.png")
@@ -119,14 +123,24 @@ def format_trials(found: Search) -> Table:
     """The table of trials, the best one marked."""
     table = Table(title="Trials", title_justify="left", box=None)
     names = list(found.trials[0].values)
-    for name in ("", *names, "reports", "kappa", ""):
+    priced = bool(found.front)
+    for name in ("", *names, "reports", "kappa", *["GFLOP a picture"] * priced, ""):
         table.add_column(name, justify="right")
     for trial in found.trials:
         kappa = "failed" if trial.failed else f"{trial.kappa:.3f}"
-        note = "best" if trial is found.best else "stopped early" if trial.stopped_early else trial.error
+        cost = [f"{trial.gflop:.2f}" if trial.gflop else ""] * priced
         values = [f"{value:.2g}" if isinstance(value, float) else str(value) for value in trial.values.values()]
-        table.add_row(str(trial.number), *values, str(trial.reports), kappa, note)
+        table.add_row(str(trial.number), *values, str(trial.reports), kappa, *cost, _note(trial, found))
     return table
+
+
+def _note(trial: Trial, found: Search) -> str:
+    if trial is found.best:
+        return "best"
+    if trial.failed:
+        return trial.error
+    notes = ["stopped early"] * trial.stopped_early + ["none better for less"] * (trial in found.front)
+    return ", ".join(notes)
 
 
 def _describe(figures: dict[str, Any]) -> str:

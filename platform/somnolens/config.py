@@ -255,6 +255,9 @@ class SearchSettings(Section):
     max_concurrent_trials: Count = 1
     grace_reports: Count = Field(1, description="reports before a trial may be stopped early")
     reduction_factor: float = Field(2.0, gt=1, description="ASHA: one in so many goes on")
+    objectives: Literal["kappa", "kappa and cost"] = Field(
+        "kappa", description="what Optuna looks for: kappa; or kappa against operations of scoring a picture as well"
+    )
     seed: int = Field(7, ge=0)
 
 

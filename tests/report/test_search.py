@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from somnolens.report.canvas import render_png
-from somnolens.report.search import draw_history, draw_importance
-from somnolens.train.study import Trial
+from somnolens.report.search import draw_front, draw_history, draw_importance
+from somnolens.train.study import Search, Trial
 
 
 def make_trial(number: int, *kappas: float, stopped: bool = False, error: str = "") -> Trial:
@@ -67,3 +67,13 @@ def test_the_setting_that_mattered_most_is_on_top():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "train.lora_rank", "train.learning_rate"]
     assert [text.get_text() for text in axes.texts] == ["<1 %", "30 %", "70 %"]
     render_png(figure)
+
+
+def test_the_front_joins_what_none_betters_for_less_and_leaves_the_failed_out():
+    found = [(0.8, 9.0), (0.7, 2.0), (0.6, 3.0), (math.nan, None)]
+    trials = [Trial(number, {}, kappa, 1, False, gflop=gflop) for number, (kappa, gflop) in enumerate(found)]
+    figure = draw_front(Search(trials))
+    others, front = figure.axes[0].collections
+    assert others.get_offsets().tolist() == [[3.0, 0.6]]
+    assert front.get_offsets().tolist() == [[2.0, 0.7], [9.0, 0.8]]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["trial 1: 0.700", "trial 0: 0.800"]

@@ -13,18 +13,21 @@ from optuna.trial import TrialState
 from somnolens.config import Choices, Range, SearchSettings, Settings
 from somnolens.model.adapter_card import read_card
 from somnolens.train.features import cache_features
-from somnolens.train.search import _catch_up, _Listener
+from somnolens.train.price import Price
+from somnolens.train.search import _catch_up, _Listener, _Study, _to_domain
 from somnolens.train.search import search_hyperparameters as search
 from somnolens.train.study import (
     STUDY_FILE,
     TRAIN_RUN,
     Search,
     Trial,
+    begin_study,
     list_unfinished,
     load_study,
     read_trials,
     summarise_study,
 )
+from somnolens.train.worker import OBJECTIVE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning"),
@@ -183,3 +186,19 @@ def test_the_figures_of_every_trial_are_in_tensorboard(found):
 def test_tune_keeps_the_listener_on_disk_without_the_screen_it_writes_to():
     listener = pickle.loads(pickle.dumps(_Listener(lambda trial, figures: None)))
     listener.on_trial_result(0, [], type("T", (), {"trial_id": "a"})(), {})
+
+
+def test_a_searcher_of_two_objectives_tells_the_study_what_a_trial_costs(short_settings, tmp_path):
+    space = {"render.preset": Choices(choices=("strip-448", "wide-896"))}
+    search = SearchSettings(space=space, objectives="kappa and cost", n_trials=4)
+    settings = short_settings.model_copy(update={"search": search})
+    study = begin_study(settings, tmp_path)
+    searcher = _Study(study, tmp_path, seed=6, unfinished=[], price=Price(settings))
+    searcher.set_search_properties(OBJECTIVE, "max", {name: _to_domain(domain) for name, domain in space.items()})
+    for trial_id in "abcd":
+        is_wide = searcher.suggest(trial_id)["render.preset"] == "wide-896"
+        figures = {"kappa": 0.8 if is_wide else 0.7, "reports": 1, "checkpoint_path": "/runs/a/step_1"}
+        searcher.on_trial_result(trial_id, figures)
+        searcher.on_trial_complete(trial_id, figures)
+    found = summarise_study(load_study(tmp_path), n_reports=1)
+    assert {trial.values["render.preset"]: trial.kappa for trial in found.front} == {"strip-448": 0.7, "wide-896": 0.8}

@@ -10,6 +10,7 @@ import pytest
 
 from somnolens.config import Choices, Range, SearchSettings, Settings, read_settings
 from somnolens.errors import RunFolderError, SettingsError, SomnolensError
+from somnolens.train.price import Price
 from somnolens.train.study import (
     Search,
     Trial,
@@ -25,6 +26,7 @@ from somnolens.train.study import (
     measure_importance,
     note_report,
     place_values,
+    read_curve,
     read_trials,
     reopen_study,
     summarise_study,
@@ -57,6 +59,11 @@ def run_trial(study: optuna.Study, kappas: list[float], error: str = "", ends: b
 @pytest.fixture
 def study(tmp_path) -> optuna.Study:
     return begin_study(make_settings(), tmp_path)
+
+
+@pytest.fixture
+def study_of_two(tmp_path) -> optuna.Study:
+    return begin_study(make_settings(objectives="kappa and cost"), tmp_path)
 
 
 def trial(number: int, kappa: float, error: str = "") -> Trial:
@@ -263,3 +270,42 @@ def test_a_space_of_one_value_does_not_tell_what_matters(tmp_path):
         end_trial(study, one)
     with pytest.raises(SomnolensError, match="all had the same values"):
         measure_importance(study)
+
+
+def test_a_study_of_kappa_and_cost_keeps_both_and_the_kappa_of_each_report(study_of_two):
+    for kappas, gflop in (([0.2, 0.5], 3.0), ([0.4], 1.0), ([0.3], 2.0)):
+        end_trial(study_of_two, run_trial(study_of_two, kappas, ends=False), gflop=gflop)
+    run_trial(study_of_two, [], error="lost")
+    found = summarise_study(study_of_two, N_REPORTS)
+    assert [(one.kappa, one.gflop) for one in found.trials[:3]] == [(0.5, 3.0), (0.4, 1.0), (0.3, 2.0)]
+    assert found.trials[0].curve == [[1, 0.2], [2, 0.5]]
+    assert (found.trials[3].failed, found.trials[3].gflop) == (True, None)
+    assert [one.number for one in found.front] == [1, 0]
+    assert found.best.number == 0
+    assert [one.number for one in study_of_two.best_trials] == [0, 1]
+
+
+def test_a_report_of_a_trial_of_two_objectives_counts_once(study_of_two):
+    trial = run_trial(study_of_two, [0.2, 0.5], ends=False)
+    note_report(trial, {"kappa": 0.9, "reports": 2, "checkpoint_path": "/runs/a/step_2"})
+    assert read_curve(study_of_two.get_trials()[0]) == {1: 0.2, 2: 0.5}
+
+
+def test_what_matters_for_kappa_is_told_of_two_objectives_too(study_of_two):
+    for kappa in (0.1, 0.2, 0.4, 0.3, 0.6):
+        end_trial(study_of_two, run_trial(study_of_two, [kappa], ends=False), gflop=1.0)
+    assert sum(measure_importance(study_of_two).values()) == pytest.approx(1)
+
+
+def test_another_preset_brings_its_own_style_and_leaves_what_was_changed():
+    plain = read_settings(overrides=["render.grid=false"]).model_dump(mode="json")
+    placed = place_values(plain, {"render.preset": "wide-896", "render.ink": "monochrome"}).render
+    assert (placed.width_px, placed.height_px, placed.grid, placed.ink) == (896, 448, False, "monochrome")
+
+
+def test_scoring_costs_what_the_picture_costs_and_lora_nothing():
+    price = Price(make_settings(objectives="kappa and cost"))
+    usual = price.measure({"train.lora_rank": 2})
+    assert price.measure({"train.lora_rank": 8}) == usual
+    assert price.measure({"render.preset": "wide-896"}) > 1.5 * usual
+    assert Price(make_settings()).measure({"train.lora_rank": 2}) is None

@@ -105,8 +105,8 @@ class Budget:
         last_mlp = rf"{re.escape(family.language_path)}\.layers\.{text.num_hidden_layers - 1}\.mlp\..*"
         narrow = _count_weights(self._find_modules(last_mlp))  # see model.narrowing
         head = text.hidden_size * text.vocab_size
-        attended = 4 * text.num_hidden_layers * self.n_tokens**2 * _measure_heads(text)[0]
-        return Work(2 * (self.n_tokens * (weights - narrow) + narrow + head), attended)
+        pairs = (text.num_hidden_layers - 1) * self.n_tokens**2 + self.n_tokens  # the last layer asks from one position
+        return Work(2 * (self.n_tokens * (weights - narrow) + narrow + head), 4 * pairs * _measure_heads(text)[0])
 
     @cached_property
     def vision(self) -> Work:

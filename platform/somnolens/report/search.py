@@ -1,4 +1,4 @@
-"""Plots of a hyperparameter search: how it went, and which setting mattered."""
+"""Plots of a hyperparameter search: how it went, which setting mattered, what quality costs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from somnolens.report.canvas import stack_axes, write_headline
 from somnolens.report.palette import EXPERT, FAINT, INK, QUIET, STAGE_COLOURS
-from somnolens.train.study import Trial
+from somnolens.train.study import Search, Trial
 
 _DOT, _LINE = STAGE_COLOURS["N3"], STAGE_COLOURS["N2"]
 
@@ -107,6 +107,27 @@ def draw_importance(shares: Mapping[str, float], n_trials: int) -> Figure:
         style = {"textcoords": "offset points", "xytext": (6, 0), "va": "center", "fontsize": 9}
         axes.annotate(_percent(share), (share, row), color=INK, **style)
     write_headline(figure, "What made the difference", f"fANOVA over {n_trials} finished trials", left_in=0.3)
+    return figure
+
+
+def draw_front(search: Search) -> Figure:
+    """Draw kappa against the operations of scoring one picture; trials that none betters for less, joined by a step."""
+    figure, (axes,) = stack_axes([2.4], top_in=0.62, bottom_in=0.55, gap_in=0)
+    front = search.front
+    others = [trial for trial in search.trials if trial.gflop is not None and not trial.failed and trial not in front]
+    axes.scatter([t.gflop for t in others], [t.kappa for t in others], s=26, color=EXPERT, zorder=2)
+    axes.step([t.gflop for t in front], [t.kappa for t in front], where="post", color=_LINE, linewidth=1.4, zorder=3)
+    axes.scatter([t.gflop for t in front], [t.kappa for t in front], s=34, color=_DOT, zorder=4)
+    for trial in front:
+        style = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center", "fontsize": 9}
+        axes.annotate(f"trial {trial.number}: {trial.kappa:.3f}", (trial.gflop, trial.kappa), color=INK, **style)
+    axes.margins(x=0.15, y=0.25)
+    axes.set_xlabel("GFLOP of scoring one picture", fontsize=8, color=QUIET)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}"))
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    n_of = f"{len(front)} of {len(front) + len(others)} trials are bettered by none for less"
+    write_headline(figure, "Validation kappa against cost", n_of)
     return figure
 
 

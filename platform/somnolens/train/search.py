@@ -15,6 +15,7 @@ from ray.tune.search.optuna import OptunaSearch
 from somnolens.config import Choices, Range, Settings
 from somnolens.errors import SomnolensError
 from somnolens.storage import parse_path, settle, write_bytes
+from somnolens.train.price import Price
 from somnolens.train.study import (
     TRAIN_RUN,
     Search,
@@ -25,6 +26,7 @@ from somnolens.train.study import (
     note_report,
     open_storage,
     place_values,
+    read_curve,
     reopen_study,
     summarise_study,
     take_up,
@@ -75,10 +77,11 @@ def search_hyperparameters(
     """
     study = reopen_study(settings, run) if resume else begin_study(settings, run)
     n_reports = settings.train.passes * settings.train.reports_per_pass
-    unfinished = _catch_up(study, run, n_reports)
+    price = Price(settings)
+    unfinished = _catch_up(study, run, n_reports, price)
     n_left = settings.search.n_trials - count_finished(study)
     if n_left > 0:
-        searcher = _Study(study, run, settings.search.seed, unfinished)
+        searcher = _Study(study, run, settings.search.seed, unfinished, price)
         _make_tuner(settings, dataset, run, searcher, n_left, _Listener(report)).fit()
     search = summarise_study(study, n_reports)
     write_trials(search, run)
@@ -116,7 +119,7 @@ def _make_tuner(
     )
 
 
-def _catch_up(study: optuna.Study, run: Path, n_reports: int) -> list[int]:
+def _catch_up(study: optuna.Study, run: Path, n_reports: int, price: Price) -> list[int]:
     """Numbers of the trials to go on with, once what they kept and nobody was there to hear is written down."""
     unfinished = []
     for frozen in list_unfinished(study):
@@ -126,8 +129,8 @@ def _catch_up(study: optuna.Study, run: Path, n_reports: int) -> list[int]:
             continue
         for figures in _read_kept(_trials_folder(run) / frozen.user_attrs[TRAIN_RUN]):
             note_report(trial, figures)
-        if n_reports in study.get_trials(deepcopy=False)[frozen.number].intermediate_values:
-            end_trial(study, trial)
+        if n_reports in read_curve(study.get_trials(deepcopy=False)[frozen.number]):
+            end_trial(study, trial, gflop=price.measure(trial.params))
         else:
             unfinished.append(frozen.number)
     return unfinished
@@ -156,10 +159,11 @@ class _Study(OptunaSearch):
         Of a search that is gone on with, the draws go on too: they are not those of the beginning again.
     unfinished : list of int
         Trials to take up before new ones are asked for.
+    price : Price
     """
 
-    def __init__(self, study: optuna.Study, run: Path, seed: int, unfinished: list[int]) -> None:
-        self._run, self._unfinished = run, list(unfinished)
+    def __init__(self, study: optuna.Study, run: Path, seed: int, unfinished: list[int], price: Price) -> None:
+        self._run, self._unfinished, self._price = run, list(unfinished), price
         n_begun = count_finished(study) + len(unfinished)
         super().__init__(
             sampler=optuna.samplers.TPESampler(seed=seed + n_begun, n_startup_trials=4),
@@ -187,7 +191,10 @@ class _Study(OptunaSearch):
         trial = self._ot_trials[trial_id]
         if result and OBJECTIVE in result:
             note_report(trial, result)  # the report that a trial is stopped at is told here alone
-        end_trial(self._ot_study, trial, self._explain(trial) if error else "")
+        if error:
+            end_trial(self._ot_study, trial, self._explain(trial))
+        else:
+            end_trial(self._ot_study, trial, gflop=self._price.measure(trial.params))
         self._completed_trials.add(trial_id)
 
     def _explain(self, trial: optuna.Trial) -> str:

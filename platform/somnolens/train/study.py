@@ -18,7 +18,7 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from somnolens.config import Choices, Range, Settings, resolve_settings
+from somnolens.config import Choices, Range, RenderSettings, Settings, resolve_settings
 from somnolens.errors import RunFolderError, SettingsError, SomnolensError
 from somnolens.storage import write_json
 
@@ -26,6 +26,8 @@ STUDY_FILE = "study.log"
 TRIALS_FILE = "trials.json"
 TRAIN_RUN = "train_run"
 """Attribute of a trial: the name of its Ray Train run, in whose folder its checkpoints lie."""
+CURVE = "curve"
+"""Attribute of a trial of several objectives: the kappa of each report."""
 
 MIN_TRIALS_OF_IMPORTANCE = 4
 _FREE_TO_CHANGE = ("simulate", "score", "serve", "tracking")
@@ -50,6 +52,8 @@ class Trial:
     checkpoint : str
         Folder of its best checkpoint, below that of all trials, so that a run folder can be moved.
     curve : list of [report, kappa]
+    gflop : float or None
+        Operations of scoring one picture, in thousand millions; None where nobody asked.
     """
 
     number: int
@@ -60,6 +64,7 @@ class Trial:
     error: str = ""
     checkpoint: str = ""
     curve: list[list[float]] = field(default_factory=list)
+    gflop: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -79,6 +84,24 @@ class Search:
             raise SomnolensError(f"Not one of {len(self.trials)} trials ended. The first: {self.trials[0].error}")
         return max(finished, key=lambda trial: trial.kappa)
 
+    @property
+    def front(self) -> list[Trial]:
+        """Trials that no other betters in kappa at no more operations, the cheapest first; none without costs.
+
+        Examples
+        --------
+        >>> found = [(0.8, 9), (0.7, 2), (0.6, 3)]
+        >>> search = Search([Trial(n, {}, kappa, 1, False, gflop=g) for n, (kappa, g) in enumerate(found)])
+        >>> [trial.number for trial in search.front]
+        [1, 0]
+        """
+        priced = [trial for trial in self.trials if not trial.failed and trial.gflop is not None]
+        front: list[Trial] = []
+        for trial in sorted(priced, key=lambda trial: (trial.gflop, -trial.kappa)):
+            if not front or trial.kappa > front[-1].kappa:
+                front.append(trial)
+        return front
+
 
 def open_storage(run: Path) -> optuna.storages.JournalStorage:
     """The journal of a run folder; made where there is none."""
@@ -94,7 +117,8 @@ def begin_study(settings: Settings, run: Path) -> optuna.Study:
         Where the space or a point to start with names what is not a setting, or lies outside.
     """
     check_space(settings)
-    study = optuna.create_study(storage=open_storage(run), study_name=run.name, direction="maximize")
+    directions = ["maximize", "minimize"] if settings.search.objectives == "kappa and cost" else ["maximize"]
+    study = optuna.create_study(storage=open_storage(run), study_name=run.name, directions=directions)
     study.set_user_attr("settings", _describe_what_stays(settings))
     for point in list_first_points(settings):
         study.enqueue_trial(point)
@@ -201,8 +225,14 @@ def _look_up(settings: Settings, name: str) -> Any:
 
 
 def place_values(settings: dict[str, Any], values: dict[str, Any]) -> Settings:
-    """Settings with the values of a trial put in their places; a SettingsError where they do not go together."""
+    """Settings with the values of a trial put in their places; a SettingsError where they do not go together.
+
+    Another preset brings its own style; what the settings change of their preset stays changed.
+    """
     placed = json.loads(json.dumps(settings))
+    if "render.preset" in values:
+        usual = RenderSettings(preset=placed["render"]["preset"]).model_dump(mode="json")
+        placed["render"] = {key: value for key, value in placed["render"].items() if value != usual[key]}
     for name, value in values.items():
         section, key = name.split(".")
         placed[section][key] = value
@@ -216,23 +246,36 @@ def note_report(trial: optuna.Trial, figures: dict[str, Any]) -> None:
     Tune does with the last, counts once.
     """
     kappa, report = float(figures["kappa"]), int(figures["reports"])
-    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    known = read_curve(trial.study.get_trials(deepcopy=False)[trial.number])
     if math.isnan(kappa) or report in known:
         return
-    trial.report(kappa, report)
+    if len(trial.study.directions) == 1:
+        trial.report(kappa, report)
+    else:  # Optuna has no curves for trials of several objectives
+        trial.set_user_attr(CURVE, {**{str(n): value for n, value in known.items()}, str(report): kappa})
     if kappa >= trial.user_attrs.get("kappa", -math.inf):
         trial.set_user_attr("kappa", kappa)
         trial.set_user_attr("checkpoint", "/".join(Path(figures["checkpoint_path"]).parts[-2:]))
 
 
-def end_trial(study: optuna.Study, trial: optuna.Trial, error: str = "") -> None:
-    """End a trial with its best kappa, or as failed; a trial without a kappa has failed too."""
+def read_curve(trial: FrozenTrial) -> dict[int, float]:
+    """Kappa of each report of a trial."""
+    return trial.intermediate_values or {
+        int(report): kappa for report, kappa in trial.user_attrs.get(CURVE, {}).items()
+    }
+
+
+def end_trial(study: optuna.Study, trial: optuna.Trial, error: str = "", gflop: float | None = None) -> None:
+    """End a trial with its best kappa, or as failed; a trial without a kappa has failed too.
+
+    `gflop` is what scoring one picture costs, for a study that has it among its objectives.
+    """
     kappa = trial.user_attrs.get("kappa")
     if error or kappa is None:
         trial.set_user_attr("error", error or "it ended without a report")
         study.tell(trial, state=TrialState.FAIL)
     else:
-        study.tell(trial, kappa)
+        study.tell(trial, [kappa, gflop][: len(study.directions)])
 
 
 def list_unfinished(study: optuna.Study) -> list[FrozenTrial]:
@@ -264,13 +307,14 @@ def summarise_study(study: optuna.Study, n_reports: int) -> Search:
 
 
 def _summarise(trial: FrozenTrial, n_reports: int) -> Trial:
-    curve = [[report, kappa] for report, kappa in sorted(trial.intermediate_values.items())]
+    curve = [[report, kappa] for report, kappa in sorted(read_curve(trial).items())]
     done = max((report for report, _ in curve), default=0)
     if trial.state != TrialState.COMPLETE:
         reason = trial.user_attrs.get("error", "it ended without a report")
         return Trial(trial.number, trial.params, math.nan, done, False, reason, curve=curve)
-    checkpoint = trial.user_attrs["checkpoint"]
-    return Trial(trial.number, trial.params, trial.value, done, done < n_reports, "", checkpoint, curve)
+    checkpoint, (kappa, *costs) = trial.user_attrs["checkpoint"], trial.values
+    gflop = costs[0] if costs else None
+    return Trial(trial.number, trial.params, kappa, done, done < n_reports, "", checkpoint, curve, gflop)
 
 
 def write_trials(search: Search, run: Path) -> None:
@@ -299,13 +343,15 @@ def measure_importance(study: optuna.Study) -> dict[str, float]:
             f"{len(ended)} finished trial(s) do not tell which setting matters; it takes {MIN_TRIALS_OF_IMPORTANCE}."
         )
     varied = [name for name in ended[0].params if len({trial.params[name] for trial in ended}) > 1]
-    if not varied or len({trial.value for trial in ended}) == 1:
+    if not varied or len({trial.values[0] for trial in ended}) == 1:
         raise SomnolensError(
             "The finished trials do not tell which setting matters: all had the same "
             + ("kappa." if varied else "values.")
         )
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied)
+    return optuna.importance.get_param_importances(
+        study, evaluator=evaluator, params=varied, target=lambda trial: trial.values[0]
+    )
 
 
 def format_command(settings: Settings, values: dict[str, Any], dataset: Path, run: Path) -> str:
