@@ -303,6 +303,22 @@ class ServeSettings(Section):
     max_json_mb: Count = Field(64, description="largest JSON, which takes ten times its size in memory")
     max_night_s: Positive = Field(900.0, description="a night that waits and takes longer has failed")
     ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
+    keys_file: str = Field("", description="hashed API keys, by `somnolens keys`; else the variable SOMNOLENS_KEYS")
+    insecure: bool = Field(False, description="ask nobody for a key, and answer this machine only")
+    requests_at_once: Count = Field(64, description="under way in one ingress replica; one more is told to come back")
+    requests_per_key: Count = Field(32, description="of those, by one key")
+    nights_per_hour: Count = Field(600, description="by one key in one ingress replica")
+    max_night_hours: Positive = Field(26.0, description="longest recording")
+    request_timeout_s: Positive = Field(840.0, description="a request that takes longer is given up")
+    upload_idle_s: Positive = Field(30.0, description="an upload that stands still so long is given up")
+    private_hosts: tuple[str, ...] = Field((), description="hosts of those that may have an address of this network")
+    fetch_timeout_s: Positive = 120.0
+    registry: str = Field("", description="adapters that ?model=NAME may name; its promoted one is the default")
+    models: dict[str, str] = Field({}, description="further adapters by name")
+    models_in_memory: Count = Field(2, description="adapters that a scorer keeps loaded")
+    registry_poll_s: Positive = Field(5.0, description="how often promotions are looked for")
+    drift_nights: Count = Field(50, description="newest nights that are held against the validation profile")
+    drift_z: Positive = Field(4.0, description="standard errors off the profile that raise the alarm")
 
 
 class TrackingSettings(Section):

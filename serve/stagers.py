@@ -1,0 +1,45 @@
+"""One stager for each adapter that is asked for: the reader travels with the model."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+
+from somnolens.config import ServeSettings
+from somnolens.score.engine import load_reader
+from somnolens.serve.staging import Look, Stager
+
+MOST = 8
+"""Readers are small; their models are in the scorers."""
+
+
+class Stagers:
+    """Stagers by the address of their adapter.
+
+    Parameters
+    ----------
+    look : callable
+        From an adapter's address to what looks at pictures with it.
+    settings : ServeSettings
+    """
+
+    def __init__(self, look: Callable[[str], Look], settings: ServeSettings) -> None:
+        self._look, self._settings = look, settings
+        self._kept: OrderedDict[str, Stager] = OrderedDict()
+        self._nights = asyncio.Semaphore(settings.nights_at_once)
+
+    async def get(self, adapter: str) -> Stager:
+        """The stager of an adapter.
+
+        Raises
+        ------
+        AdapterError
+        """
+        if adapter not in self._kept:
+            reader = await asyncio.to_thread(load_reader, adapter)
+            self._kept.setdefault(adapter, self._build(adapter, reader))
+        self._kept.move_to_end(adapter)
+        while len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return self._kept[adapter]
