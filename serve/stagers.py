@@ -4,8 +4,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-import numpy as np
-
 from somnolens.config import ServeSettings
 from somnolens.score.engine import load_reader
 from somnolens.serve.staging import Look, Stager

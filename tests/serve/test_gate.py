@@ -188,6 +188,7 @@ def test_a_body_that_stands_still_is_given_up(texts, keys_file, seen):
         for piece in pieces:
             return piece
         await asyncio.sleep(60)
+        return None
 
     sent = send_by_hand(build_app(LIMITS, KeySource(str(keys_file)), seen), texts["page"], receive)
     assert sent[0]["status"] == 408

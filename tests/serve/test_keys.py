@@ -44,8 +44,9 @@ def test_a_revoked_key_opens_nothing_and_stays_in_the_list(tmp_path):
 
 def test_a_name_that_two_keys_have_is_not_enough_to_revoke(tmp_path):
     path = tmp_path / "keys.json"
-    add_key(path, "lab"), add_key(path, "lab")
-    with pytest.raises(SettingsError, match="2 keys go by 'lab'. Name one by its id"):
+    for _ in range(2):
+        add_key(path, "lab")
+    with pytest.raises(SettingsError, match=r"2 keys go by 'lab'\. Name one by its id"):
         revoke_key(path, "lab")
     revoke_key(path, read_ring(path).keys[0].id)
 
@@ -69,5 +70,7 @@ def test_keys_of_the_environment_are_taken_where_no_file_is_named(monkeypatch):
 
 def test_a_file_of_something_else_is_told(tmp_path):
     (tmp_path / "keys.json").write_text('{"keys": [{"id": "1"}]}')
-    with pytest.raises(SettingsError, match=r"keys\.0\.name: Field required. Write them with `somnolens keys add NAME`"):
+    with pytest.raises(
+        SettingsError, match=r"keys\.0\.name: Field required. Write them with `somnolens keys add NAME`"
+    ):
         read_ring(tmp_path / "keys.json")
