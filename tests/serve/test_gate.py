@@ -141,11 +141,15 @@ def test_what_was_counted_is_forgotten_after_an_hour_and_after_an_error():
     now = [0.0]
     counters = Counters(1, clock=lambda: now[0])
     client = Client("a", False, 1, requests_at_once=1, nights_per_hour=1, max_night_hours=1)
-    with pytest.raises(ZeroDivisionError), counters.admit(client, is_night=True):
-        assert counters.n_under_way == 1
-        with pytest.raises(BusyError), counters.admit(client, is_night=False):
-            pass
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with counters.admit(client, is_night=True):
+            assert counters.n_under_way == 1
+            with pytest.raises(BusyError), counters.admit(client, is_night=False):
+                pass
+            raise ZeroDivisionError
+
+    pytest.raises(ZeroDivisionError, fail)
     assert counters.n_under_way == 0
     now[0] = 3599.0
     with pytest.raises(TooManyRequestsError) as error, counters.admit(client, is_night=True):
