@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from somnolens.config import ServeSettings
 from somnolens.errors import RegistryError
 from somnolens.model.registry import PROMOTED, Promotion, open_registry, pin_adapter, split_address
 from somnolens.serve.problems import UnknownModelError
+from somnolens.storage import parse_path, settle
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,7 @@ class Catalogue:
         ------
         RegistryError
         """
-        promotion = self.find_promotion()
-        return self._locate(promotion.adapter) if promotion else pin_adapter(self.adapter)
+        return self._locate(PROMOTED) if self.find_promotion() else pin_adapter(self.adapter)
 
     def find_promotion(self) -> Promotion | None:
         """The promotion that decides on the default; None where none does."""
@@ -103,3 +104,21 @@ def name_adapter(address: str) -> str:
     """
     place, sign, name = address.rpartition("#")
     return name if sign and place else Path(address.rstrip("/")).name
+
+
+def settle_addresses(settings: ServeSettings) -> ServeSettings:
+    """Settings whose addresses mean the same in every folder; 'promoted' stays what it is.
+
+    Raises
+    ------
+    RegistryError
+    """
+    changes: dict[str, Any] = {"models": {name: pin_adapter(address) for name, address in settings.models.items()}}
+    place, name = split_address(settings.adapter) or ("", "")
+    promoted = f"{settle(parse_path(place))}#{PROMOTED}"
+    changes["adapter"] = promoted if name == PROMOTED else pin_adapter(settings.adapter)
+    if settings.registry:
+        changes["registry"] = str(settle(parse_path(settings.registry)))
+    if settings.keys_file:
+        changes["keys_file"] = str(Path(settings.keys_file).absolute())
+    return settings.model_copy(update=changes)

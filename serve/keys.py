@@ -16,7 +16,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from somnolens.errors import SettingsError
+from somnolens.config import ServeSettings
+from somnolens.errors import ServiceError, SettingsError
 from somnolens.storage import write_bytes
 
 VARIABLE: Final = "SOMNOLENS_KEYS"
@@ -175,6 +176,22 @@ class KeySource:
             return read_ring(Path(self._file))
         content = os.environ.get(VARIABLE)
         return parse_ring(content, f"the variable {VARIABLE}") if content else KeyRing()
+
+
+def check_keys(settings: ServeSettings) -> None:
+    """Refuse to start a service that nobody could use, or everybody.
+
+    Raises
+    ------
+    ServiceError
+    SettingsError
+    """
+    if not settings.insecure and not any(not key.revoked for key in KeySource(settings.keys_file).read().keys):
+        raise ServiceError(
+            f"There is no API key: looked in {settings.keys_file or f'the variable {VARIABLE}'}. Make one with "
+            "`somnolens keys add NAME` and name its file in serve.keys_file, or, to answer this machine alone and ask "
+            "nobody, set serve.insecure=true."
+        )
 
 
 def _write_ring(path: Path, ring: KeyRing) -> None:

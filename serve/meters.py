@@ -57,8 +57,8 @@ class NightMeters:
         self._confidence = Gauge("somnolens_night_confidence", "Mean confidence of the last night", ("adapter",))
         self._review = Gauge("somnolens_night_review_share", "Epochs of the last night to look at", ("adapter",))
         self._doubtful = Counter("somnolens_epochs_doubtful", "Epochs whose stage is in doubt", ("adapter",))
-        self._drift = Gauge("somnolens_drift_z", "Standard errors off the validation profile", ("figure",))
-        self._alarm = Gauge("somnolens_drift_alarm", "Whether that is an alarm", ("figure",))
+        self._drift = Gauge("somnolens_drift_z", "Standard errors off the validation profile", ("adapter", "figure"))
+        self._alarm = Gauge("somnolens_drift_alarm", "Whether that is an alarm", ("adapter", "figure"))
 
     def note_night(self, adapter: str, night: ScoredNight) -> None:
         """A night was staged."""
@@ -74,7 +74,8 @@ class NightMeters:
         reviews = list_reviews(probabilities, night.quality, list(night.derivations))
         self._review.set(len(reviews) / len(stages), tags)
 
-    def note_departure(self, departure: Departure, alarm: bool) -> None:
+    def note_departure(self, adapter: str, departure: Departure, alarm: bool) -> None:
         """One figure of the newest nights was held against the profile."""
-        self._drift.set(departure.z, {"figure": departure.figure})
-        self._alarm.set(float(alarm), {"figure": departure.figure})
+        tags = {"adapter": adapter, "figure": departure.figure}
+        self._drift.set(departure.z, tags)
+        self._alarm.set(float(alarm), tags)

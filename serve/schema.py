@@ -110,6 +110,7 @@ class ModelCard(BaseModel):
     sampling_rate_hz: float = Field(description="signals are resampled to it")
     stages: list[str]
     metrics: dict[str, Any] = Field(description="reached on subjects that were not trained on")
+    notes: list[str] = Field([], description="sentences a person should read, as that a promotion was taken back")
 
 
 class DriftFigure(BaseModel):

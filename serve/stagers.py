@@ -13,7 +13,7 @@ MOST = 8
 
 
 class Stagers:
-    """Stagers by the address of their adapter.
+    """Stagers by the address of their adapter, which all share the room for nights.
 
     Parameters
     ----------
@@ -36,7 +36,14 @@ class Stagers:
         """
         if adapter not in self._kept:
             reader = await asyncio.to_thread(load_reader, adapter)
-            self._kept.setdefault(adapter, self._build(adapter, reader))
+            stager = Stager(
+                reader,
+                self._look(adapter),
+                chunk_size=self._settings.max_batch_size,
+                chunks_at_once=2 * self._settings.max_replicas,  # one under way and one waiting for each
+                nights_at_once=self._nights,
+            )
+            self._kept.setdefault(adapter, stager)
         self._kept.move_to_end(adapter)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)

@@ -29,14 +29,12 @@ def told() -> list[tuple[str, bool]]:
 
 @pytest.fixture
 def watch(told) -> DriftWatch:
-    watch = DriftWatch(20, 4.0, lambda departure, alarm: told.append((departure.figure, alarm)))
-    watch.follow("lab#a", PROFILE)
-    return watch
+    return DriftWatch(PROFILE, 20, 4.0, lambda departure, alarm: told.append((departure.figure, alarm)))
 
 
 def test_usual_nights_raise_no_alarm(watch, told):
     for seed in range(20, 40):
-        watch.note("lab#a", make_usual(seed), GOOD)
+        watch.note(make_usual(seed), GOOD)
     assert watch.tell().n_nights == 20
     assert not watch.tell().alarm
     assert not any(alarm for _, alarm in told)
@@ -46,10 +44,10 @@ def test_other_nights_raise_it_once_there_are_ten(watch, told, caplog, monkeypat
     monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
     asleep = say(np.full(120, 2))
     for _ in range(9):
-        watch.note("lab#a", asleep, GOOD)
+        watch.note(asleep, GOOD)
     assert not watch.tell().alarm
     for _ in range(3):
-        watch.note("lab#a", asleep, GOOD)
+        watch.note(asleep, GOOD)
     said = watch.tell()
     assert said.alarm
     assert any("share of N2 is 1.000 in the last 12 nights" in note for note in said.notes)
@@ -57,17 +55,15 @@ def test_other_nights_raise_it_once_there_are_ten(watch, told, caplog, monkeypat
     assert caplog.text.count("Drift: share of N2") == 1
 
 
-def test_nights_of_another_adapter_and_short_ones_are_left_out(watch):
-    watch.note("lab#b", make_usual(0), GOOD)
-    watch.note("lab#a", make_usual(0)[:59], GOOD[:59])
+def test_what_is_too_short_for_a_night_is_left_out(watch):
+    watch.note(make_usual(0)[:59], GOOD[:59])
     assert watch.tell().n_nights == 0
-
-
-def test_another_adapter_begins_anew(watch):
-    watch.note("lab#a", make_usual(0), GOOD)
-    watch.follow("lab#a", PROFILE)
+    watch.note(make_usual(0)[:60], GOOD[:60])
     assert watch.tell().n_nights == 1
-    watch.follow("lab#b", {})
-    watch.note("lab#b", make_usual(0), GOOD)
-    assert watch.tell().figures == []
+
+
+def test_an_adapter_without_a_profile_says_so():
+    watch = DriftWatch({}, 20, 4.0)
+    watch.note(make_usual(0), GOOD)
+    assert (watch.tell().figures, watch.tell().alarm) == ([], False)
     assert "has no profile" in watch.tell().notes[0]

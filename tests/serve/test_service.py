@@ -51,7 +51,8 @@ def read_logs() -> bytes:
 def test_the_scorer_scores_as_the_engine_does(service_settings, engine):
     pictures = np.random.default_rng(0).integers(0, 100, (3, *engine.style.shape_px), dtype=np.uint8)
     handle = serve.run(Scorer.bind(service_settings), name="scorer", _local_testing_mode=True)
-    answers = [handle.score.remote(pictures[:2]), handle.score.remote(pictures[2:])]
+    adapter = service_settings.adapter
+    answers = [handle.score.remote(pictures[:2], adapter), handle.score.remote(pictures[2:], adapter)]
     scored = np.concatenate([answer.result() for answer in answers])
     np.testing.assert_allclose(scored, engine.score_pictures(pictures, 8), atol=1e-5)
 
