@@ -46,6 +46,9 @@ MOST_TRIES = 3
 """Looking at pictures changes nothing, so a chunk whose replica is lost goes to another one; so does a night, whose
 upload is in the store until it is done."""
 
+LEAST_LOOK_BACK_S = 2.0
+"""Requests under way are averaged over so long at least, before scorers are started or stopped."""
+
 ROOM_TO_REFUSE = 40
 """Requests that an ingress takes beyond those it works on, to refuse them in its own words and at once."""
 
@@ -74,6 +77,9 @@ def build(settings: ServeSettings) -> Application:
             min_replicas=settings.min_replicas,
             max_replicas=settings.max_replicas,
             target_ongoing_requests=settings.target_ongoing_requests,
+            upscale_delay_s=settings.upscale_delay_s,
+            downscale_delay_s=settings.downscale_delay_s,
+            look_back_period_s=max(settings.upscale_delay_s, LEAST_LOOK_BACK_S),
         ),
         ray_actor_options={"num_cpus": settings.cpus_per_replica, "num_gpus": settings.gpus_per_replica},
         max_ongoing_requests=2 * settings.max_batch_size,  # single epochs fill one pass while another runs

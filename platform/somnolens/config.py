@@ -281,6 +281,8 @@ class ServeSettings(Section):
     min_replicas: int = Field(1, ge=0)
     max_replicas: Count = 2
     target_ongoing_requests: Positive = 4.0
+    upscale_delay_s: float = Field(15.0, ge=0, description="load must last so long before another scorer is started")
+    downscale_delay_s: float = Field(300.0, ge=0, description="and be gone so long before one is stopped")
     gpus_per_replica: float = Field(0, ge=0)
     cpus_per_replica: Positive = 1
     max_batch_size: Count = Field(8, description="pictures in one pass; on a CPU more only makes single epochs wait")

@@ -79,7 +79,9 @@ def test_the_laptop_serves_itself_only():
 
 def test_the_builder_refuses_a_setting_that_there_is_not(adapter_folder):
     with pytest.raises(ValidationError, match="max_batchsize"):
-        call_user_app_builder_with_args_if_necessary(build, {"adapter": str(adapter_folder), "insecure": True, "max_batchsize": 4})
+        call_user_app_builder_with_args_if_necessary(
+            build, {"adapter": str(adapter_folder), "insecure": True, "max_batchsize": 4}
+        )
 
 
 def test_the_builder_takes_plain_arguments(adapter_folder):
@@ -94,7 +96,7 @@ def test_the_builder_takes_plain_arguments(adapter_folder):
         },
     )
     ingress = application._bound_deployment
-    settings, worker = ingress.init_args
+    settings, worker, _ = ingress.init_args
     assert settings.max_replicas == 3
     assert worker._bound_deployment.init_args[0] == settings
     scorer = worker._bound_deployment.init_args[1]
