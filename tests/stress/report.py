@@ -54,7 +54,8 @@ def describe(told: dict[str, Any]) -> Iterator[str]:
     for kind, one in told["by_kind"].items():
         statuses = ", ".join(f"{status} x {n}" for status, n in one["statuses"].items())
         yield f"{kind}: {statuses}; p50 {one['p50_s']:.2f} s, p95 {one['p95_s']:.2f} s, p99 {one['p99_s']:.2f} s"
-    yield f"answers by adapter: {told['adapters']}; scorers at most {told['most_scorers']}, {told['scorers_at_the_end']} at the end"
+    scorers = f"scorers at most {told['most_scorers']}, {told['scorers_at_the_end']} at the end"
+    yield f"answers by adapter: {told['adapters']}; {scorers}"
     yield f"memory by role, MB: {told['memory_growth_mb']}"
 
 
