@@ -4,6 +4,7 @@ python -m tests.stress [--seconds 180]
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
@@ -160,8 +161,19 @@ async def _swap(watcher: Watcher, admin: httpx.AsyncClient, registry: Path, seco
         if name == "broken":
             await asyncio.to_thread(lambda: promote_adapter(open_registry(registry), "broken"))
         else:
+            await _promote(admin, name)
+
+
+async def _promote(admin: httpx.AsyncClient, name: str) -> None:
+    """As often as it takes: the proxy may just be starting again."""
+    for _ in range(30):
+        with contextlib.suppress(httpx.TransportError):
             answer = await admin.post("/v1/admin/promote", json={"model": name})
-            assert answer.status_code == 200, answer.text
+            assert answer.status_code in (200, 503), answer.text
+            if answer.status_code == 200 or "promoted already" in answer.text:
+                return
+        await asyncio.sleep(1.0)
+    raise AssertionError(f"{name} could not be promoted")
 
 
 async def _wait_for_one_scorer() -> None:
@@ -190,4 +202,6 @@ def _tell(ledger: Ledger, watcher: Watcher, n_stored: int, seconds: float, conso
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
