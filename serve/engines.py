@@ -4,8 +4,10 @@ Knows nothing of Ray.
 """
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +15,11 @@ from somnolens.errors import AdapterError, BaseModelError
 from somnolens.score.engine import Engine, load_engine
 from somnolens.score.probe import check_answers
 from somnolens.serve.batching import PictureBatcher
+
+
+ONE_AT_A_TIME: Final = threading.Lock()
+"""transformers patches torch while it loads a model: of two that load at once, both come out with their embeddings
+untied, and so does every later one."""
 
 
 class Engines:
@@ -92,7 +99,8 @@ class Engines:
         return ready
 
     def _start(self, adapter: str) -> tuple[Engine, PictureBatcher]:
-        engine = self._load(adapter)
+        with ONE_AT_A_TIME:
+            engine = self._load(adapter)
 
         def look(pictures: np.ndarray) -> np.ndarray:
             return engine.look(pictures, self._max_batch_size)

@@ -164,7 +164,7 @@ class Gate:
             await self._hand_on(passage, receive, send)
             return
         passage.client = await self._identify(headers, passage)
-        passage.scope["state"]["client"] = passage.client
+        passage.scope["state"] |= {"client": passage.client.name, "limits": passage.client}
         _check_announced_size(headers, passage.client)
         with self._counters.admit(passage.client, passage.is_night):
             await self._hand_on(passage, self._watch_body(passage, receive), send)

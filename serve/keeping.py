@@ -57,8 +57,8 @@ class Order:
 
     client: str
     keep: bool
-    model: str
-    adapter: str
+    model: str = ""
+    adapter: str = "embedded"
     key: str = ""
     is_waited_for: bool = True
 

@@ -29,7 +29,7 @@ class Client:
     Parameters
     ----------
     name : str
-        Of the key; 'anybody' where nobody is asked for one.
+        Of the key; 'anyone' where nobody is asked for one.
     admin : bool
     max_upload_mb, requests_at_once, nights_per_hour : int
     max_night_hours : float
@@ -47,7 +47,7 @@ def describe_client(key: Key | None, settings: ServeSettings) -> Client:
     """The client of a key, its own limits before those of the settings; without a key, whoever sits here."""
     own = key.limits if key else None
     return Client(
-        name=key.name if key else "anybody",
+        name=key.name if key else "anyone",
         admin=key.admin if key else True,
         max_upload_mb=(own and own.max_upload_mb) or settings.max_upload_mb,
         requests_at_once=(own and own.requests_at_once) or settings.requests_per_key,

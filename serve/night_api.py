@@ -79,7 +79,7 @@ def _add_sending(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
             source = {"url": check_url(_parse_url(sent), settings).geturl()}
             return await _respond(keeper, await keeper.accept(order, source=source), wait, wanted)
         async with keep_upload(request, settings.max_upload_mb) as path:
-            await run_in_threadpool(check_duration, path, getattr(request.state, "client", None))
+            await run_in_threadpool(check_duration, path, getattr(request.state, "limits", None))
             run = await keeper.accept(order, path)
         return await _respond(keeper, run, wait, wanted)
 
@@ -123,8 +123,7 @@ def _add_asking(api: FastAPI, keeper: Keeper) -> None:
 
 def name_client(request: Request) -> str:
     """Name of the key that a request came with; nights are bound to it."""
-    client = getattr(request.state, "client", None)
-    return client.name if client else "anybody"
+    return getattr(request.state, "client", None) or "anyone"
 
 
 def _order(request: Request, wait: Wait, keep: bool | None, served: Served, key: str) -> Order:

@@ -127,7 +127,12 @@ class NightStore:
         self._without_record: set[str] = set()
 
     def begin(
-        self, client: str, keep: bool, adapter: str, source: dict[str, Any] | None = None, has_key: bool = False
+        self,
+        client: str,
+        keep: bool,
+        adapter: str = "embedded",
+        source: dict[str, Any] | None = None,
+        has_key: bool = False,
     ) -> NightRecord:
         """A new night under a new id.
 

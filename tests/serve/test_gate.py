@@ -37,7 +37,7 @@ def build_app(settings: ServeSettings, keys: KeySource, seen: list[Passage]) -> 
     @app.post("/v1/admin/promote")
     async def take(request: Request) -> dict:
         n_bytes = sum([len(chunk) async for chunk in count_bytes(request, 8)])
-        return {"client": request.state.client.name, "n_bytes": n_bytes}
+        return {"client": request.state.client, "n_bytes": n_bytes}
 
     @app.post("/v1/slow")
     async def wait(request: Request, seconds: float) -> dict:

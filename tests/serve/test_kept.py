@@ -24,7 +24,7 @@ from somnolens.render.pictures import render_epochs
 from somnolens.score.night import read_epochs, score_epochs
 from somnolens.score.review import list_reviews
 from somnolens.serve.night_schema import EpochExplanation, NightSpectrogram, NightStatistic, ReviewList
-from somnolens.serve.problems import Problem
+from somnolens.serve.schema import Problem
 from tests.small_cohort import find_shard
 
 

@@ -15,8 +15,8 @@ from somnolens.config import SimulateSettings
 from somnolens.score.night import score_recording
 from somnolens.serve.night_schema import NightStatus
 from somnolens.serve.nights import ConflictError, NightStore, Step, UnknownNightError, name_folder
-from somnolens.serve.problems import BusyError, Problem
-from somnolens.serve.schema import StagedNight
+from somnolens.serve.problems import BusyError
+from somnolens.serve.schema import Problem, StagedNight
 from somnolens.simulate.night import simulate_subject
 from tests.object_store import serve_bucket
 
