@@ -16,7 +16,6 @@ from somnolens.score.engine import Engine, load_engine
 from somnolens.score.probe import check_answers
 from somnolens.serve.batching import PictureBatcher
 
-
 ONE_AT_A_TIME: Final = threading.Lock()
 """transformers patches torch while it loads a model: of two that load at once, both come out with their embeddings
 untied, and so does every later one."""
