@@ -88,7 +88,7 @@ def find_departures(nights: Sequence[np.ndarray], profile: dict[str, Any]) -> li
     >>> usual = [measure_night(np.eye(5)[[0, 1, 2, stage]], np.zeros((4, 6), np.uint8)) for stage in (2, 3, 4, 2)]
     >>> asleep = [measure_night(np.eye(5)[[2, 2, 2, 2]], np.zeros((4, 6), np.uint8))] * 10
     >>> [(one.figure, round(one.z)) for one in find_departures(asleep, describe_profile(usual)) if abs(one.z) > 6]
-    [('share of W', -21), ('share of N1', -21), ('share of N2', 8)]
+    [('share of W', -21), ('share of N1', -21), ('share of N2', 7)]
     """
     known = profile.get("figures", {})
     if not nights or not known:
