@@ -39,14 +39,14 @@ def _add_models(api: FastAPI, choice: Choice) -> None:
 
 
 def _add_drift(api: FastAPI, work: Work) -> None:
-    @api.get("/v1/drift", tags=["models"], responses=list_problems(401, 404, 503))
+    @api.get("/v1/drift", tags=["models"], responses=list_problems(401, 404, 422, 503))
     async def tell_drift(served: Chosen) -> Drift:
         """Whether the newest nights look like those the adapter was validated on, as one worker has seen them."""
         return await work.tell_drift(served.address)
 
 
 def _add_promotion(api: FastAPI, choice: Choice) -> None:
-    @api.post("/v1/admin/promote", tags=["admin"], responses=list_problems(401, 403, 404, 409, 503))
+    @api.post("/v1/admin/promote", tags=["admin"], responses=list_problems(401, 403, 404, 409, 422, 503))
     async def promote(asked: PromotionRequest) -> PromotionTold:
         """Have another adapter serve: it is loaded beside, asked known pictures, promoted, and only then taken."""
         made = await choice.promote(asked.model, asked.why)
