@@ -46,8 +46,8 @@ MOST_TRIES = 3
 """Looking at pictures changes nothing, so a chunk whose replica is lost goes to another one; so does a night, whose
 upload is in the store until it is done."""
 
-LEAST_LOOK_BACK_S = 2.0
-"""Requests under way are averaged over so long at least, before scorers are started or stopped."""
+LEAST_LOOK_BACK_S = 12.0
+"""Requests under way are averaged over so long at least; Ray counts them every ten seconds."""
 
 ROOM_TO_REFUSE = 40
 """Requests that an ingress takes beyond those it works on, to refuse them in its own words and at once."""

@@ -13,7 +13,9 @@ WELL_FORMED = ("night", "slow", "single")
 Spans = tuple[tuple[float, float], tuple[float, float]]
 
 
-def measure(ledger: Ledger, watcher: Watcher, n_stored: int, swaps_from_s: float, spans: Spans) -> list[dict[str, Any]]:
+def measure(
+    ledger: Ledger, watcher: Watcher, n_stored: int, swapping: tuple[float, float], spans: Spans
+) -> list[dict[str, Any]]:
     """Rows of the benchmark table."""
     singles = _seconds(ledger.of("single"))
     nights = _seconds(ledger.of("night"))
@@ -22,7 +24,7 @@ def measure(ledger: Ledger, watcher: Watcher, n_stored: int, swaps_from_s: float
     return [
         _row("stress.lost", len(ledger.lost) + _count_wrong(ledger), "nights not answered, or not right", "<= 0"),
         _row("stress.double", _count_double(ledger, n_stored), "nights scored or answered twice", "<= 0"),
-        _row("stress.failed_on_swap", _count_failed(ledger, swaps_from_s), "requests", "<= 0"),
+        _row("stress.failed_on_swap", _count_failed(ledger, *swapping), "requests", "<= 0"),
         _row("stress.p99_ms", 1000 * _quantile(singles, 99), "ms, single epochs under mixed load", None),
         _row("stress.night_p99_s", _quantile(nights, 99), "s, nights of 30 epochs under mixed load", None),
         _row("stress.refused_p99_ms", 1000 * _quantile(refused, 99), "ms until 429 or 503", "<= 100"),
@@ -88,10 +90,10 @@ def _count_double(ledger: Ledger, n_stored: int) -> int:
     return differing + max(n_stored - ledger.n_keys, 0)
 
 
-def _count_failed(ledger: Ledger, since_s: float) -> int:
-    """Well-formed requests that were answered by an error, or not, while adapters changed."""
-    late = [one for one in ledger.of(*WELL_FORMED) if one.began_s + one.seconds >= since_s]
-    return sum(one.status == 0 or one.status >= 500 for one in late)
+def _count_failed(ledger: Ledger, since_s: float, until_s: float) -> int:
+    """Well-formed requests whose end, while adapters changed, was an error, a wrong answer, or none."""
+    ended = [one for one in ledger.of(*WELL_FORMED) if since_s <= one.began_s + one.seconds < until_s]
+    return sum(one.status == 0 or one.status >= 500 or (one.status == 200 and not one.adapter) for one in ended)
 
 
 def _row(name: str, value: float, unit: str, bar: str | None) -> dict[str, Any]:
