@@ -109,6 +109,13 @@ def kept(client: TestClient, night_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated night of 4 epochs, for tests of what becomes of a night and not of its stages."""
+    folder = tmp_path_factory.mktemp("short")
+    return simulate_subject(1, SimulateSettings(n_subjects=1, hours=4 / 120), folder)
+
+
+@pytest.fixture(scope="session")
 def lean_path(night_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same night with one derivation: explained with 31 pictures in place of 181."""
     path = tmp_path_factory.mktemp("lean") / "lean.edf"
