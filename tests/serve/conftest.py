@@ -37,7 +37,7 @@ def service_settings(adapter_folder: Path, tmp_path_factory: pytest.TempPathFact
         max_replicas=1,
         max_upload_mb=8,
         max_json_mb=1,
-        max_simulated_h=0.2,
+        max_simulated_h=0.1,
         ready_timeout_s=60,
     )
 

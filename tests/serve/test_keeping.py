@@ -72,7 +72,7 @@ def test_an_accepted_night_is_tried_again_while_scorers_are_busy(make_keeper, up
     assert asyncio.run(run()) == Step("done", 1.0)
 
 
-def test_a_client_that_waits_is_told_to_come_again_and_its_key_stays_free(make_keeper, upload, own):
+def test_a_client_that_waits_is_told_to_come_again_and_its_key_stays_free(make_keeper, upload):
     async def run() -> tuple[int, Step]:
         keeper = make_keeper(BusyAtFirst(1))
         order, content = Order("us", keep=False, key="key"), upload.read_bytes()
@@ -99,7 +99,7 @@ def test_a_night_that_its_ingress_left_behind_is_taken_up(make_keeper, upload, o
     assert n_looked() - before == 4
 
 
-def test_a_night_of_another_ingress_is_followed_not_staged_twice(make_keeper, upload, own, n_looked):
+def test_a_night_of_another_ingress_is_followed_not_staged_twice(make_keeper, upload, n_looked):
     async def run() -> tuple[Step, Step]:
         first, second = make_keeper(), make_keeper()
         mine = await first.accept(Order("us", keep=True), upload)
@@ -111,7 +111,7 @@ def test_a_night_of_another_ingress_is_followed_not_staged_twice(make_keeper, up
     assert n_looked() - before == 4
 
 
-def test_a_worker_that_was_lost_after_it_finished_is_not_done_over(make_keeper, upload, own, n_looked):
+def test_a_worker_that_was_lost_after_it_finished_is_not_done_over(make_keeper, upload, n_looked):
     async def run() -> list[Step]:
         keeper = make_keeper()
         accepted = await keeper.accept(Order("us", keep=True), upload)
@@ -123,7 +123,7 @@ def test_a_worker_that_was_lost_after_it_finished_is_not_done_over(make_keeper, 
     assert n_looked() - before == 4
 
 
-def test_a_night_that_takes_too_long_has_failed(make_keeper, upload, own):
+def test_a_night_that_takes_too_long_has_failed(make_keeper, upload):
     async def wait_for_ever() -> None:
         await asyncio.Event().wait()
 

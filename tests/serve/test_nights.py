@@ -111,7 +111,7 @@ def test_a_simulated_night_is_the_simulators(client, engine, tmp_path):
     path = simulate_subject(0, SimulateSettings(n_subjects=1, seed=3, hours=0.04), tmp_path)
     assert night.stages == list(score_recording(path, engine, batch_size=8).hypnogram.stages)
     assert client.get(f"/v1/nights/{night.id}/epochs/0/picture").status_code == 200
-    expect_problem(client.post("/v1/nights/simulated", params={"hours": 0.3}), 422, "less than or equal to 0.2")
+    expect_problem(client.post("/v1/nights/simulated", params={"hours": 0.3}), 422, "less than or equal to 0.1")
 
 
 def test_a_recording_is_fetched_from_nowhere_that_is_not_allowed(client):

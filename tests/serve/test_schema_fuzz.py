@@ -62,6 +62,7 @@ def try_operation(document, method: str, path: str, kept: str, n: int) -> set[in
     def run(case, is_known: bool) -> None:
         if is_known and "id" in (case.path_parameters or {}) and method != "DELETE":
             case.path_parameters["id"] = kept
+            case.path_parameters |= {"index": case.path_parameters["index"] % 8} if "{index}" in path else {}
         answer = case.call_and_validate(checks=list(CHECKS), timeout=LONGEST_S)
         statuses.add(answer.status_code)
 
@@ -76,13 +77,19 @@ def test_every_path_of_the_document_is_tried(document):
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_what_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
-    assert try_operation(document, method, path, lean, N_FAST)
+    n = 3 if "explanation" in path or "simulated" in path else N_FAST
+    statuses = try_operation(document, method, path, lean, n)
+    assert statuses
+    assert max(statuses) < 500
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
-    assert try_operation(document, method, path, lean, N_SLOW)
+    statuses = try_operation(document, method, path, lean, N_SLOW)
+    print(method, path, statuses)
+    assert max(statuses) < 500
+    assert statuses & {200, 204, 404}
 
 
 @pytest.fixture(scope="module")
