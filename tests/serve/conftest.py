@@ -133,7 +133,7 @@ def lean(client: TestClient, lean_path: Path) -> str:
 @contextmanager
 def serve_http(api: ASGIApp) -> Iterator[str]:
     """An application over HTTP, on a free port of this machine."""
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # else small answers wait 40 ms for an acknowledgement
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(api, log_level="critical", lifespan="on", loop="asyncio"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
