@@ -137,6 +137,31 @@ def test_a_night_that_takes_too_long_has_failed(make_keeper, upload):
     assert "took longer than 0.2 s" in step.problem["detail"]
 
 
+def test_a_night_that_nobody_waits_for_may_stand_in_a_long_queue(make_keeper, upload, tmp_path):
+    first_may_go, bad = asyncio.Event(), [tmp_path / "one.edf", tmp_path / "other.edf"]
+    for path in bad:
+        path.write_bytes(b"no EDF")
+
+    async def run() -> list[Step]:
+        keeper = make_keeper(first_may_go.wait)
+        first = await keeper.accept(Order("us", keep=True), upload)
+        async for step in first.follow():
+            if step.state == "looking":
+                break
+        keeper._max_night_s = 0.2
+        waited = await keeper.accept(Order("us", keep=True), bad[0])
+        patient = await keeper.accept(Order("us", keep=True, is_waited_for=False), bad[1])
+        refused = await waited.wait()
+        keeper._max_night_s = 60
+        first_may_go.set()
+        return [await first.wait(), refused, await patient.wait()]
+
+    first, refused, patient = asyncio.run(run())
+    assert first == Step("done", 1.0)
+    assert "took longer than 0.2 s" in refused.problem["detail"]
+    assert "upload.edf" in patient.problem["detail"]
+
+
 async def _leave(url: str, content: bytes) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield content
@@ -149,9 +174,9 @@ async def _leave(url: str, content: bytes) -> None:
 
 def test_a_client_that_leaves_leaves_nothing_behind(url, short_path, service_settings):
     nights = Path(service_settings.nights_folder) / "nights"
-    before = set(nights.iterdir())
+    before = set(nights.glob("*"))
     asyncio.run(_leave(url, short_path.read_bytes()))
     deadline = time.monotonic() + 20
-    while set(nights.iterdir()) - before and time.monotonic() < deadline:
+    while set(nights.glob("*")) - before and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert set(nights.iterdir()) <= before
+    assert set(nights.glob("*")) <= before
