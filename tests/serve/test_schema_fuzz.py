@@ -91,9 +91,8 @@ def test_what_is_sent_after_the_document_gets_what_it_promises(document, lean, m
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
     statuses = try_operation(document, method, path, lean, 8 if is_costly(path) else N_SLOW)
-    print(method, path, statuses)
     assert max(statuses) < 500
-    assert statuses & {200, 204, 404}
+    assert method != "GET" or 200 in statuses
 
 
 @pytest.fixture(scope="module")
