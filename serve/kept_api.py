@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from somnolens.serve.documents import BYTES, list_problems
 from somnolens.serve.keeping import Keeper
-from somnolens.serve.night_api import answer, name_client
+from somnolens.serve.night_api import NightId, answer, name_client
 from somnolens.serve.night_schema import (
     Corrections,
     EpochExplanation,
@@ -20,7 +20,7 @@ from somnolens.serve.night_schema import (
 from somnolens.serve.nights import ANSWER, CORRECTIONS, ConflictError
 from somnolens.serve.problems import RequestError
 
-EpochNumber = Annotated[int, Path(ge=0, lt=1_000_000, description="counted from 0")]
+EpochNumber = Annotated[int, Path(ge=0, lt=1_000_000, description="counted from 0", examples=[12])]
 StageName = Literal["W", "N1", "N2", "N3", "R"]
 Corrected = Annotated[bool, Query(description="with the corrections of a person in the place of the model's stages")]
 
@@ -57,9 +57,9 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/epochs/{index}/picture",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": {"image/png": BYTES}}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": {"image/png": BYTES}}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
-    async def draw_epoch(request: Request, id: str, index: EpochNumber) -> Response:
+    async def draw_epoch(request: Request, id: NightId, index: EpochNumber) -> Response:
         """One epoch as the model saw it."""
         return await _ask(request, keeper, id, "picture", epoch=index)
 
@@ -67,11 +67,11 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/epochs/{index}/explanation",
         tags=["nights"],
         response_model=EpochExplanation,
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def explain_epoch(
         request: Request,
-        id: str,
+        id: NightId,
         index: EpochNumber,
         stage: Annotated[StageName | None, Query(description="without: the one that the epoch was given")] = None,
     ) -> Response:
@@ -81,9 +81,12 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
 
 def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
     @api.get(
-        "/v1/nights/{id}/review", tags=["nights"], response_model=ReviewList, responses=list_problems(404, 409, 503)
+        "/v1/nights/{id}/review",
+        tags=["nights"],
+        response_model=ReviewList,
+        responses=list_problems(401, 404, 409, 429, 503, 504),
     )
-    async def list_review(request: Request, id: str) -> Response:
+    async def list_review(request: Request, id: NightId) -> Response:
         """Epochs that a person should look at, the most doubtful first, each with reasons."""
         return await _ask(request, keeper, id, "review")
 
@@ -91,9 +94,9 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/statistics",
         tags=["nights"],
         response_model=list[NightStatistic],
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
-    async def tell_statistics(request: Request, id: str, corrected: Corrected = True) -> Response:
+    async def tell_statistics(request: Request, id: NightId, corrected: Corrected = True) -> Response:
         """Statistics of the night beside what is usual of adults."""
         return await _ask(request, keeper, id, "statistics", corrected=corrected)
 
@@ -101,9 +104,9 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/spectrogram",
         tags=["nights"],
         response_model=NightSpectrogram,
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
-    async def tell_spectrogram(request: Request, id: str) -> Response:
+    async def tell_spectrogram(request: Request, id: NightId) -> Response:
         """Power by time and frequency of the most central EEG derivation."""
         return await _ask(request, keeper, id, "spectrogram")
 
@@ -115,11 +118,11 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/report",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": pages}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": pages}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def write_report(
         request: Request,
-        id: str,
+        id: NightId,
         format: Literal["html", "pdf"] = "html",
         age: Annotated[int | None, Query(ge=0, le=120, description="in years, for what is usual; not shown")] = None,
     ) -> Response:
@@ -137,11 +140,11 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/hypnogram",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": files}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": files}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def export_hypnogram(
         request: Request,
-        id: str,
+        id: NightId,
         format: Literal["json", "csv", "edf", "bids"] = "json",
         corrected: Corrected = True,
     ) -> Response:
@@ -150,14 +153,14 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
 
 
 def _add_corrections(api: FastAPI, keeper: Keeper) -> None:
-    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409))
-    async def read_corrections(request: Request, id: str) -> Corrections:
+    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 429))
+    async def read_corrections(request: Request, id: NightId) -> Corrections:
         """Stages that a person gave in the place of the model's."""
         await _open_done(request, keeper, id)
         return Corrections(**await run_in_threadpool(keeper.store.read_corrections, id))
 
-    @api.put("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409, 422))
-    async def replace_corrections(request: Request, id: str, corrections: Corrections) -> Corrections:
+    @api.put("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 422, 429))
+    async def replace_corrections(request: Request, id: NightId, corrections: Corrections) -> Corrections:
         """Replace all corrections; none at all gives the model's stages back."""
         await _open_done(request, keeper, id)
         stages = json.loads(await run_in_threadpool(keeper.store.read, id, ANSWER))["stages"]
