@@ -16,8 +16,6 @@ Spans = tuple[tuple[float, float], tuple[float, float]]
 def measure(
     ledger: Ledger, watcher: Watcher, n_stored: int, swapping: tuple[float, float], spans: Spans
 ) -> list[dict[str, Any]]:
-    ledger: Ledger, watcher: Watcher, n_stored: int, swapping: tuple[float, float], spans: Spans
-) -> list[dict[str, Any]]:
     """Rows of the benchmark table."""
     singles = _seconds(ledger.of("single"))
     nights = _seconds(ledger.of("night"))
