@@ -83,7 +83,7 @@ class Scorer:
         def look(pictures: np.ndarray) -> np.ndarray:
             return engine.look(pictures, settings.max_batch_size)
 
-        look(engine.style.background[None])  # the first pass is slow
+        look(engine.lay(engine.style.background[None]))  # the first pass is slow
         self._batcher = PictureBatcher(look, settings.max_batch_size, settings.batch_wait_s, per_pass.observe)
 
     async def score(self, pictures: np.ndarray) -> np.ndarray:
