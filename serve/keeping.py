@@ -97,7 +97,7 @@ class Keeper:
     work : Work
     store : NightStore
     max_night_s : float
-        A night that takes longer, waiting included, has failed.
+        A night that takes longer has failed; so has one that a client waits for and that does not begin for so long.
     """
 
     def __init__(self, work: Work, store: NightStore, max_night_s: float) -> None:
@@ -216,17 +216,19 @@ class Keeper:
             self.store.drop_key(order.client, order.key)
 
     async def _stage_in_time(self, run: Run, order: Order) -> Step:
+        """Stage a night; one that nobody waits for may stand in a queue for as long as that is."""
         try:
-            return await asyncio.wait_for(self._stage(run, order.is_waited_for), self._max_night_s)
+            async with asyncio.timeout(self._max_night_s if order.is_waited_for else None) as limit:
+                return await self._stage(run, order.is_waited_for, limit)
         except TimeoutError:
-            raise BusyError(
-                f"The night took longer than {self._max_night_s:g} s, waiting included. Send it again later."
-            ) from None
+            raise BusyError(f"The night took longer than {self._max_night_s:g} s. Send it again later.") from None
 
-    async def _stage(self, run: Run, is_waited_for: bool) -> Step:
+    async def _stage(self, run: Run, is_waited_for: bool, limit: asyncio.Timeout) -> Step:
         waits = () if is_waited_for else PATIENCE_S
         for wait_s in (*waits, None):
             async for step in self.work.stage(run.record.id):
+                if run.step.state == "queued":
+                    limit.reschedule(asyncio.get_running_loop().time() + self._max_night_s)
                 if not step.is_last:
                     run.tell(step)
             if wait_s is None or not step.problem or step.problem["status"] != HTTPStatus.SERVICE_UNAVAILABLE:

@@ -115,7 +115,9 @@ class Shelf:
             Where it was deleted meanwhile.
         """
         with self._lock:
-            if id not in self._nights or not self._store.has(id, SCORED):
+            if not self._store.has(id, SCORED):
+                self._nights.pop(id, None)
+            if id not in self._nights:
                 self._nights[id] = read_kept(self._store, id)
             self._nights.move_to_end(id)
             while len(self._nights) > AT_HAND:

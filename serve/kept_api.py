@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from somnolens.serve.documents import BYTES, list_problems
 from somnolens.serve.keeping import Keeper
-from somnolens.serve.night_api import answer, name_client
+from somnolens.serve.night_api import NightId, answer, name_client
 from somnolens.serve.night_schema import (
     Corrections,
     EpochExplanation,
@@ -20,7 +20,7 @@ from somnolens.serve.night_schema import (
 from somnolens.serve.nights import ANSWER, CORRECTIONS, ConflictError
 from somnolens.serve.problems import RequestError
 
-EpochNumber = Annotated[int, Path(ge=0, lt=1_000_000, description="counted from 0")]
+EpochNumber = Annotated[int, Path(ge=0, lt=1_000_000, description="counted from 0", examples=[12])]
 StageName = Literal["W", "N1", "N2", "N3", "R"]
 Corrected = Annotated[bool, Query(description="with the corrections of a person in the place of the model's stages")]
 
@@ -59,7 +59,7 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         response_class=Response,
         responses={200: {"content": {"image/png": BYTES}}} | list_problems(404, 409, 422, 503),
     )
-    async def draw_epoch(request: Request, id: str, index: EpochNumber) -> Response:
+    async def draw_epoch(request: Request, id: NightId, index: EpochNumber) -> Response:
         """One epoch as the model saw it."""
         return await _ask(request, keeper, id, "picture", epoch=index)
 
@@ -71,7 +71,7 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
     )
     async def explain_epoch(
         request: Request,
-        id: str,
+        id: NightId,
         index: EpochNumber,
         stage: Annotated[StageName | None, Query(description="without: the one that the epoch was given")] = None,
     ) -> Response:
@@ -83,7 +83,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
     @api.get(
         "/v1/nights/{id}/review", tags=["nights"], response_model=ReviewList, responses=list_problems(404, 409, 503)
     )
-    async def list_review(request: Request, id: str) -> Response:
+    async def list_review(request: Request, id: NightId) -> Response:
         """Epochs that a person should look at, the most doubtful first, each with reasons."""
         return await _ask(request, keeper, id, "review")
 
@@ -93,7 +93,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         response_model=list[NightStatistic],
         responses=list_problems(404, 409, 422, 503),
     )
-    async def tell_statistics(request: Request, id: str, corrected: Corrected = True) -> Response:
+    async def tell_statistics(request: Request, id: NightId, corrected: Corrected = True) -> Response:
         """Statistics of the night beside what is usual of adults."""
         return await _ask(request, keeper, id, "statistics", corrected=corrected)
 
@@ -103,7 +103,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         response_model=NightSpectrogram,
         responses=list_problems(404, 409, 422, 503),
     )
-    async def tell_spectrogram(request: Request, id: str) -> Response:
+    async def tell_spectrogram(request: Request, id: NightId) -> Response:
         """Power by time and frequency of the most central EEG derivation."""
         return await _ask(request, keeper, id, "spectrogram")
 
@@ -119,7 +119,7 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
     )
     async def write_report(
         request: Request,
-        id: str,
+        id: NightId,
         format: Literal["html", "pdf"] = "html",
         age: Annotated[int | None, Query(ge=0, le=120, description="in years, for what is usual; not shown")] = None,
     ) -> Response:
@@ -141,7 +141,7 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
     )
     async def export_hypnogram(
         request: Request,
-        id: str,
+        id: NightId,
         format: Literal["json", "csv", "edf", "bids"] = "json",
         corrected: Corrected = True,
     ) -> Response:
@@ -151,13 +151,13 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
 
 def _add_corrections(api: FastAPI, keeper: Keeper) -> None:
     @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409))
-    async def read_corrections(request: Request, id: str) -> Corrections:
+    async def read_corrections(request: Request, id: NightId) -> Corrections:
         """Stages that a person gave in the place of the model's."""
         await _open_done(request, keeper, id)
         return Corrections(**await run_in_threadpool(keeper.store.read_corrections, id))
 
     @api.put("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409, 422))
-    async def replace_corrections(request: Request, id: str, corrections: Corrections) -> Corrections:
+    async def replace_corrections(request: Request, id: NightId, corrections: Corrections) -> Corrections:
         """Replace all corrections; none at all gives the model's stages back."""
         await _open_done(request, keeper, id)
         stages = json.loads(await run_in_threadpool(keeper.store.read, id, ANSWER))["stages"]

@@ -26,7 +26,8 @@ def write_report(asked: Asked) -> Told:
     kept = asked.kept
     corrected = asked.hypnogram if asked.corrections["stages"] else None
     adapter, age = asked.wanted.get("adapter", ""), asked.wanted.get("age")
-    made = make_report(kept.seen, kept.scored, asked.reader, adapter, corrected, age, qualities=kept.qualities)
+    known = {"qualities": kept.qualities, "evidence": kept.evidence}
+    made = make_report(kept.seen, kept.scored, asked.reader, adapter, corrected, age, **known)
     if asked.wanted["format"] == "pdf":
         return Told(render_pdf(made), "application/pdf", file_name=f"{NAME}.pdf")
     return Told(render_page(made).encode(), "text/html; charset=utf-8", file_name="")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Header, Query, Request, Response
+from fastapi import FastAPI, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from somnolens.serve.answers import Format, choose_format
 from somnolens.serve.documents import BYTES, FORM, NIGHT_FORMATS, list_problems
 from somnolens.serve.fetching import check_url
 from somnolens.serve.keeping import Keeper, Order, Run
-from somnolens.serve.night_schema import NamedRecording, NightStatus
+from somnolens.serve.night_schema import ID, NamedRecording, NightStatus
 from somnolens.serve.nights import ANSWER, Step
 from somnolens.serve.problems import RequestError, UnsupportedContentError
 from somnolens.serve.schema import StagedNight
@@ -30,6 +30,7 @@ Keep = Annotated[
     bool | None,
     Query(description="whether the night can be asked about later; without: unless the answer is waited for"),
 ]
+NightId = Annotated[str, Path(description="as the answer that kept the night says it", examples=[ID])]
 Named = Annotated[Format | None, Query(description="before the Accept header")]
 Model = Annotated[str, Query(max_length=100, description="an adapter by name; without: the default")]
 Key = Annotated[
@@ -104,7 +105,7 @@ def _add_simulating(api: FastAPI, keeper: Keeper, longest_h: float) -> None:
 
 def _add_asking(api: FastAPI, keeper: Keeper) -> None:
     @api.get("/v1/nights/{id}", tags=["nights"], response_model=NightStatus, responses=list_problems(404))
-    async def tell_night(request: Request, id: str) -> Response:
+    async def tell_night(request: Request, id: NightId) -> Response:
         """How far a night is, with the answer once it is done."""
         record = await run_in_threadpool(keeper.store.open, id, name_client(request))
         run = await keeper.join(record, is_followed=False)
@@ -112,7 +113,7 @@ def _add_asking(api: FastAPI, keeper: Keeper) -> None:
         return Response(json.dumps(_describe_run(run, answer)), media_type="application/json")
 
     @api.delete("/v1/nights/{id}", tags=["nights"], status_code=204, responses=list_problems(404))
-    async def delete_night(request: Request, id: str) -> None:
+    async def delete_night(request: Request, id: NightId) -> None:
         """Empty a night at once, and stop its staging if it goes on."""
         await run_in_threadpool(keeper.store.open, id, name_client(request))
         await keeper.remove(id)

@@ -40,8 +40,8 @@ class NightStatus(BaseModel):
     id: str
     state: Literal["queued", "running", "done", "failed"]
     progress: float = Field(ge=0, le=1)
-    night: StagedNight | None
-    problem: Problem | None
+    night: StagedNight | None = None
+    problem: Problem | None = None
     expires_at: datetime = Field(description="then it is emptied")
 
 

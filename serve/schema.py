@@ -31,7 +31,7 @@ class EpochSignals(BaseModel):
     )
 
     sampling_rate_hz: float = Field(
-        description="samples per second, the same for all derivations", gt=0, allow_inf_nan=False
+        description="samples per second, the same for all derivations", gt=0, le=20_000, allow_inf_nan=False
     )
     derivations: dict[str, list[list[float]]] = Field(
         description="per derivation a list of epochs, each of 30 s of samples in microvolts (the example is cut short)",

@@ -304,7 +304,7 @@ class ServeSettings(Section):
     max_queued_requests: Count = Field(200, description="waiting requests; one more is answered with 503")
     max_upload_mb: Count = Field(512, description="largest recording or npy")
     max_json_mb: Count = Field(64, description="largest JSON, which takes ten times its size in memory")
-    max_night_s: Positive = Field(900.0, description="a night that waits and takes longer has failed")
+    max_night_s: Positive = Field(900.0, description="a night that takes longer has failed")
     ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
 
 

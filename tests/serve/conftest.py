@@ -37,7 +37,7 @@ def service_settings(adapter_folder: Path, tmp_path_factory: pytest.TempPathFact
         max_replicas=1,
         max_upload_mb=8,
         max_json_mb=1,
-        max_simulated_h=0.2,
+        max_simulated_h=0.1,
         ready_timeout_s=60,
     )
 
@@ -109,6 +109,13 @@ def kept(client: TestClient, night_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated night of 4 epochs, for tests of what becomes of a night and not of its stages."""
+    folder = tmp_path_factory.mktemp("short")
+    return simulate_subject(1, SimulateSettings(n_subjects=1, hours=4 / 120), folder)
+
+
+@pytest.fixture(scope="session")
 def lean_path(night_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same night with one derivation: explained with 31 pictures in place of 181."""
     path = tmp_path_factory.mktemp("lean") / "lean.edf"
@@ -126,7 +133,7 @@ def lean(client: TestClient, lean_path: Path) -> str:
 @contextmanager
 def serve_http(api: ASGIApp) -> Iterator[str]:
     """An application over HTTP, on a free port of this machine."""
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # else small answers wait 40 ms for an acknowledgement
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(api, log_level="critical", lifespan="on", loop="asyncio"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -19,6 +19,14 @@ from somnolens.read.json_scoring import read_json
 from somnolens.read.montage import find_montage
 from somnolens.score.night import score_epochs, score_recording
 from somnolens.serve.answers import choose_format
+from somnolens.serve.night_schema import (
+    Corrections,
+    EpochExplanation,
+    NightSpectrogram,
+    NightStatistic,
+    NightStatus,
+    ReviewList,
+)
 from somnolens.serve.problems import UnavailableFormatError, add_problem_handlers
 from somnolens.serve.schema import EpochSignals, ModelCard, Problem, StagedNight
 
@@ -155,12 +163,12 @@ def test_too_large_is_refused_by_its_announced_size_and_by_what_comes(client, se
 def test_no_upload_outlives_its_request(client, night_path, tmp_path, monkeypatch, service_settings):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     nights = Path(service_settings.nights_folder) / "nights"
-    before = {path.name for path in nights.iterdir()}
+    before = {path.name for path in nights.glob("*")}
     assert post_night(client, night_path.read_bytes()).status_code == 200
     assert post_night(client, night_path.read_bytes()[:5000]).status_code == 422
     assert client.post("/v1/nights", files={"file": ("a.edf", night_path.read_bytes())}).status_code == 200
     assert list(tmp_path.iterdir()) == []
-    assert {path.name for path in nights.iterdir()} == before
+    assert {path.name for path in nights.glob("*")} == before
     assert not list(nights.glob("*/upload.edf"))
 
 
@@ -204,6 +212,7 @@ def build_signals(epochs: np.ndarray, **more: object) -> dict:
     [
         ({"json": {}}, 422, "sampling_rate_hz: Field required"),
         ({"json": build_signals(np.zeros((1, 2999)))}, 422, "2,999 samples"),
+        ({"json": build_signals(np.zeros((1, 3000)), sampling_rate_hz=1e308)}, 422, "less than or equal to 20000"),
         ({"content": b"junk", "headers": {"content-type": "application/x-npy"}}, 422, "not an npy file"),
         ({"content": b"junk", "params": {"sampling_rate_hz": "nan"}}, 422, "sampling_rate_hz"),
         ({"content": b"junk", "headers": {"content-type": "text/plain"}}, 415, "application/x-npy"),
@@ -258,12 +267,14 @@ def test_an_error_nobody_expected_is_told_without_its_message(caplog, monkeypatc
 def test_openapi_shows_examples_that_its_own_schemas_take(client):
     document = client.get("/openapi.json").json()
     assert {"/healthz", "/readyz", "/v1/model", "/v1/nights", "/v1/epochs"} < set(document["paths"])
-    for schema in (StagedNight, ModelCard):
+    kept = (NightStatus, EpochExplanation, ReviewList, NightStatistic, NightSpectrogram, Corrections)
+    for schema in (StagedNight, ModelCard, *kept):
         schema.model_validate(document["components"]["schemas"][schema.__name__]["example"])
     body = document["paths"]["/v1/epochs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     EpochSignals.model_validate(body["example"])
     night = document["paths"]["/v1/nights"]["post"]
-    assert set(night["responses"]["200"]["content"]) == {"application/json", "text/csv", "image/png"}
+    formats = {"application/json", "text/csv", "image/png", "application/x-ndjson"}
+    assert set(night["responses"]["200"]["content"]) == formats
     (media_type, content), *more = night["responses"]["413"]["content"].items()
     assert (media_type, more) == (PROBLEM, [])
     Problem.model_validate(content["schema"]["example"])

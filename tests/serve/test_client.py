@@ -83,13 +83,13 @@ def service(url):
         yield service
 
 
-def test_a_night_is_scored_followed_and_polled(service, night_path):
-    night = service.score(night_path)
-    assert (len(night.stages), night.id) == (20, None)
-    *steps, streamed = service.stream(str(night_path), keep=False)
+def test_a_night_is_scored_followed_and_polled(service, short_path):
+    night = service.score(short_path)
+    assert (len(night.stages), night.id) == (4, None)
+    *steps, streamed = service.stream(str(short_path), keep=False)
     assert {type(step) for step in steps} == {Progress}
     assert streamed == night
-    id = service.submit(night_path.read_bytes())
+    id = service.submit(short_path.read_bytes())
     waited = service.wait(id, every_s=0.02)
     assert waited == night.model_copy(update={"id": id})
     assert service.poll(id).state == "done"
@@ -114,19 +114,19 @@ def test_everything_of_a_kept_night_comes_typed(service, lean_path):
     assert service.model()["adapter"] == "adapter"
 
 
-def test_many_nights_at_once(url, night_path, n_looked):
+def test_many_nights_at_once(url, short_path, n_looked):
     async def score_all() -> list[Night]:
         async with AsyncClient(url, retries=FAST) as service:
-            nights = await asyncio.gather(*[service.score(night_path) for _ in range(3)])
-            told = [told async for told in service.stream(night_path)]
+            nights = await asyncio.gather(*[service.score(short_path) for _ in range(3)])
+            told = [told async for told in service.stream(short_path)]
             status = await service.poll(told[-1].id)
-            assert await service.wait(await service.submit(night_path), every_s=0.02)
+            assert await service.wait(await service.submit(short_path), every_s=0.02)
             return [*nights, told[-1].model_copy(update={"id": None}), status.night.model_copy(update={"id": None})]
 
     before = n_looked()
     nights = asyncio.run(score_all())
     assert all(night == nights[0] for night in nights)
-    assert n_looked() - before == 5 * 20
+    assert n_looked() - before == 5 * 4
 
 
 def test_what_is_wrong_with_a_recording_is_not_asked_again(flaky):
@@ -137,10 +137,10 @@ def test_what_is_wrong_with_a_recording_is_not_asked_again(flaky):
     assert len(served.paths) == 1
 
 
-def test_a_busy_service_is_asked_again(flaky, night_path):
+def test_a_busy_service_is_asked_again(flaky, short_path):
     url, served = flaky(refuse(503), refuse(429), refuse(502))
     with Client(url, retries=FAST) as service:
-        assert len(service.score(night_path).stages) == 20
+        assert len(service.score(short_path).stages) == 4
     assert served.paths == ["/v1/nights"] * 4
 
 
@@ -152,32 +152,32 @@ def test_a_service_that_stays_busy_is_given_up(flaky):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_night_whose_answer_was_lost_is_scored_once(flaky, night_path, n_looked, asynchronous):
+def test_a_night_whose_answer_was_lost_is_scored_once(flaky, short_path, n_looked, asynchronous):
     url, served = flaky(lose_the_answer, lose_the_answer)
 
     async def score() -> Night:
         async with AsyncClient(url, retries=FAST) as service:
-            return await service.score(night_path)
+            return await service.score(short_path)
 
     before = n_looked()
     if asynchronous:
         night = asyncio.run(score())
     else:
         with Client(url, retries=FAST) as service:
-            night = service.score(night_path)
-    assert len(night.stages) == 20
+            night = service.score(short_path)
+    assert len(night.stages) == 4
     assert len(served.paths) == 3
-    assert n_looked() - before == 20
+    assert n_looked() - before == 4
 
 
-def test_a_stream_that_breaks_is_taken_up_again(flaky, night_path, n_looked):
+def test_a_stream_that_breaks_is_taken_up_again(flaky, short_path, n_looked):
     url, served = flaky(lose_the_answer)
     before = n_looked()
     with Client(url, retries=FAST) as service:
-        *_, night = service.stream(night_path)
-    assert len(night.stages) == 20
+        *_, night = service.stream(short_path)
+    assert len(night.stages) == 4
     assert len(served.paths) == 2
-    assert n_looked() - before == 20
+    assert n_looked() - before == 4
 
 
 def test_a_service_that_is_not_there_is_told():

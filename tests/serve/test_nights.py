@@ -15,8 +15,8 @@ from somnolens.config import SimulateSettings
 from somnolens.score.night import score_recording
 from somnolens.serve.night_schema import NightStatus
 from somnolens.serve.nights import ConflictError, NightStore, Step, UnknownNightError, name_folder
-from somnolens.serve.problems import BusyError, Problem
-from somnolens.serve.schema import StagedNight
+from somnolens.serve.problems import BusyError
+from somnolens.serve.schema import Problem, StagedNight
 from somnolens.simulate.night import simulate_subject
 from tests.object_store import serve_bucket
 
@@ -51,8 +51,8 @@ def test_a_kept_night_can_be_asked_for(client, kept, night_path):
     assert status.night == StagedNight(**again | {"id": kept})
 
 
-def test_a_night_that_nobody_waits_for_is_accepted_and_done(client, night_path):
-    answer = client.post("/v1/nights", content=night_path.read_bytes(), params={"wait": "none"})
+def test_a_night_that_nobody_waits_for_is_accepted_and_done(client, short_path):
+    answer = client.post("/v1/nights", content=short_path.read_bytes(), params={"wait": "none"})
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/v1/nights/{answer.json()['id']}"
     assert wait_until_done(client, answer.json()["id"])["night"]["stages"]
@@ -66,8 +66,8 @@ def test_a_night_that_fails_later_tells_why(client):
     expect_problem(client.get(f"/v1/nights/{id}/review"), 409, "has failed")
 
 
-def test_steps_of_a_night_come_as_lines(client, night_path):
-    with client.stream("POST", "/v1/nights", content=night_path.read_bytes(), params={"wait": "stream"}) as answer:
+def test_steps_of_a_night_come_as_lines(client, short_path):
+    with client.stream("POST", "/v1/nights", content=short_path.read_bytes(), params={"wait": "stream"}) as answer:
         lines = [json.loads(line) for line in answer.iter_lines()]
     assert answer.headers["content-type"] == "application/x-ndjson"
     states = [line["state"] for line in lines]
@@ -83,13 +83,13 @@ def test_a_stream_of_a_bad_file_ends_with_its_sentence(client):
     assert (answer.status_code, last["state"], last["problem"]["status"]) == (200, "failed", 422)
 
 
-def test_an_answer_that_nobody_could_fetch_is_not_computed(client, night_path):
+def test_an_answer_that_nobody_could_fetch_is_not_computed(client, short_path):
     answer = client.post("/v1/nights", content=b"x", params={"wait": "none", "keep": "false"})
     expect_problem(answer, 400, "would throw the answer away")
 
 
-def test_a_deleted_night_is_gone_with_its_files(client, night_path, service_settings):
-    id = client.post("/v1/nights", content=night_path.read_bytes(), params={"keep": "true"}).json()["id"]
+def test_a_deleted_night_is_gone_with_its_files(client, short_path, service_settings):
+    id = client.post("/v1/nights", content=short_path.read_bytes(), params={"keep": "true"}).json()["id"]
     assert (Path(service_settings.nights_folder) / "nights" / id / "signals.npy").exists()
     assert client.delete(f"/v1/nights/{id}").status_code == 204
     assert not (Path(service_settings.nights_folder) / "nights" / id).exists()
@@ -106,12 +106,12 @@ def test_an_id_that_nobody_was_given_is_no_night(client, id):
 
 
 def test_a_simulated_night_is_the_simulators(client, engine, tmp_path):
-    answer = client.post("/v1/nights/simulated", params={"seed": 3, "hours": 0.1})
+    answer = client.post("/v1/nights/simulated", params={"seed": 3, "hours": 0.04})
     night = StagedNight(**answer.json())
-    path = simulate_subject(0, SimulateSettings(n_subjects=1, seed=3, hours=0.1), tmp_path)
+    path = simulate_subject(0, SimulateSettings(n_subjects=1, seed=3, hours=0.04), tmp_path)
     assert night.stages == list(score_recording(path, engine, batch_size=8).hypnogram.stages)
     assert client.get(f"/v1/nights/{night.id}/epochs/0/picture").status_code == 200
-    expect_problem(client.post("/v1/nights/simulated", params={"hours": 0.3}), 422, "less than or equal to 0.2")
+    expect_problem(client.post("/v1/nights/simulated", params={"hours": 0.3}), 422, "less than or equal to 0.1")
 
 
 def test_a_recording_is_fetched_from_nowhere_that_is_not_allowed(client):
@@ -121,8 +121,8 @@ def test_a_recording_is_fetched_from_nowhere_that_is_not_allowed(client):
     expect_problem(answer, 415, "url: Field required")
 
 
-def test_nothing_kept_holds_a_name_of_the_header(client, night_path, service_settings):
-    whole = night_path.read_bytes()
+def test_nothing_kept_holds_a_name_of_the_header(client, short_path, service_settings):
+    whole = short_path.read_bytes()
     named = whole[:8] + NAME.ljust(80) + NAME.ljust(80) + whole[168:]
     id = client.post("/v1/nights", content=named, params={"keep": "true"}).json()["id"]
     client.get(f"/v1/nights/{id}/report", params={"format": "html"})
@@ -150,25 +150,25 @@ def counting(client, n_looked) -> CountingClient:
     return CountingClient(client, n_looked)
 
 
-def test_the_same_key_gets_the_same_answer_scored_once(counting, night_path):
-    answers = [counting.post(night_path.read_bytes(), "once") for _ in range(3)]
+def test_the_same_key_gets_the_same_answer_scored_once(counting, short_path):
+    answers = [counting.post(short_path.read_bytes(), "once") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200] * 3
     assert len({answer.text for answer in answers}) == 1
-    assert counting.n_pictures == 20
+    assert counting.n_pictures == 4
 
 
-def test_requests_with_one_key_at_once_are_one_night(counting, night_path):
+def test_requests_with_one_key_at_once_are_one_night(counting, short_path):
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: counting.post(night_path.read_bytes(), "at once", keep="true"), range(4)))
+        answers = list(threads.map(lambda _: counting.post(short_path.read_bytes(), "at once", keep="true"), range(4)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert counting.n_pictures == 20
+    assert counting.n_pictures == 4
 
 
-def test_a_key_with_another_body_is_refused(counting, night_path):
-    whole = night_path.read_bytes()
+def test_a_key_with_another_body_is_refused(counting, short_path):
+    whole = short_path.read_bytes()
     assert counting.post(whole, "other body").status_code == 200
-    expect_problem(counting.post(whole[:-50_000], "other body"), 409, "came with another body")
+    expect_problem(counting.post(whole[:-5_000], "other body"), 409, "came with another body")
     expect_problem(counting.post(whole, "other body", keep="true"), 409, "came with another body")
 
 

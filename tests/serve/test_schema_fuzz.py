@@ -11,7 +11,7 @@ from schemathesis import checks
 
 from tests.fuzz import RECORDING, write_good_night
 
-N_FAST, N_SLOW = 6, 60
+N_FAST, N_SLOW = 6, 30
 FEW = list(RECORDING)[::12]
 OPERATIONS = (
     ("GET", "/healthz"),
@@ -32,7 +32,7 @@ OPERATIONS = (
     ("PUT", "/v1/nights/{id}/corrections"),
     ("DELETE", "/v1/nights/{id}"),
 )
-LONGEST_S = 20.0
+LONGEST_S = 60.0
 CHECKS = (
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -62,11 +62,17 @@ def try_operation(document, method: str, path: str, kept: str, n: int) -> set[in
     def run(case, is_known: bool) -> None:
         if is_known and "id" in (case.path_parameters or {}) and method != "DELETE":
             case.path_parameters["id"] = kept
+            case.path_parameters |= {"index": case.path_parameters["index"] % 8} if "{index}" in path else {}
         answer = case.call_and_validate(checks=list(CHECKS), timeout=LONGEST_S)
         statuses.add(answer.status_code)
 
     run()
     return statuses
+
+
+def is_costly(path: str) -> bool:
+    """Whether forward passes or a simulation stand behind every request."""
+    return path.endswith(("/explanation", "/simulated"))
 
 
 def test_every_path_of_the_document_is_tried(document):
@@ -76,13 +82,17 @@ def test_every_path_of_the_document_is_tried(document):
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_what_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
-    assert try_operation(document, method, path, lean, N_FAST)
+    statuses = try_operation(document, method, path, lean, 3 if is_costly(path) else N_FAST)
+    assert statuses
+    assert max(statuses) < 500
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, lean, method, path):
-    assert try_operation(document, method, path, lean, N_SLOW)
+    statuses = try_operation(document, method, path, lean, 8 if is_costly(path) else N_SLOW)
+    assert max(statuses) < 500
+    assert method != "GET" or 200 in statuses
 
 
 @pytest.fixture(scope="module")

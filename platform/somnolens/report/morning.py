@@ -226,6 +226,7 @@ def make_report(
     age: int | None = None,
     n_pictures: int = 12,
     qualities: tuple[DerivationQuality, ...] | None = None,
+    evidence: NightEvidence | None = None,
 ) -> MorningReport:
     """Gather what the report tells of a scored night.
 
@@ -246,6 +247,8 @@ def make_report(
         Epochs to look at that are shown with their pictures.
     qualities : tuple of DerivationQuality, optional
         Where they were measured before; of the recording, its start alone is looked at then.
+    evidence : NightEvidence, optional
+        Of the model's stages, where it was measured before.
 
     Raises
     ------
@@ -263,7 +266,9 @@ def make_report(
         corrected=aligned,
         statistics=list_statistics([measure_totals(one) for one in hypnograms], age),
         group=choose_group(age).name,
-        sights=_look_closely(epochs, scored, reader.style, aligned, seen.recording.start, n_pictures),
+        sights=_look_closely(
+            seen, scored, evidence or explain_night(epochs, scored.hypnogram), reader.style, aligned, n_pictures
+        ),
         qualities=qualities,
         mind=[text for text in explain_quality(qualities, seen.montage) if not _is_told_elsewhere(text)],
         missing=[_tell_missing(one.name, one.reason) for one in seen.montage.missing],
@@ -291,21 +296,21 @@ def _list_notes(scored: ScoredNight, corrected: Hypnogram | None) -> Iterator[st
 
 
 def _look_closely(
-    epochs: Epochs,
+    seen: Seen,
     scored: ScoredNight,
+    evidence: NightEvidence,
     style: Style,
     corrected: Hypnogram | None,
-    start: datetime | None,
     n_pictures: int,
 ) -> list[Sight]:
     """The epochs to look at; pictures and evidence for the most urgent."""
-    evidence, chances = explain_night(epochs, scored.hypnogram), _list_chances(scored.hypnogram)
+    epochs, chances = seen.epochs, _list_chances(scored.hypnogram)
     reviews = list_reviews(chances, scored.quality, epochs.derivations, evidence.disagreements)
     shown = {review.epoch for review in reviews[:n_pictures]}
     return [
         Sight(
             review=review,
-            time=tell_time(epochs.start_s + review.epoch * epochs.step_s, start),
+            time=tell_time(epochs.start_s + review.epoch * epochs.step_s, seen.recording.start),
             stage=scored.hypnogram.stages[review.epoch],
             corrected=corrected.stages[review.epoch] if corrected else "",
             chances=_tell_chances(chances[review.epoch]),
