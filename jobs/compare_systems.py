@@ -234,10 +234,13 @@ def spoil(standings: list[Standing], nights: Nights, settings: Settings, console
 def share_eyes(systems: list[Any]) -> None:
     """Let our adapter and the head on its vision side look at each picture once between them.
 
-    They can where the adapter has left the vision side as it was.
+    They can where the adapter has left the vision side as it was. One that is shown several pictures of an epoch puts
+    together by itself what it has seen of each.
     """
     looking = [one for one in systems if isinstance(one, VisionLanguageModel | VisionHead)]
     ours = next(one for one in looking if isinstance(one, VisionLanguageModel))
+    if ours.engine.n_pictures > 1:
+        return
     settings = ours.engine.card.resolved
     shared = looking if may_cache(settings) else [ours]
     glance = Glance(ours.engine.looker.see, {one.name: one.read for one in shared}, settings.score.batch_size)

@@ -91,6 +91,7 @@ class RemoteEye:
     """Scores pictures for an explanation, where the model is elsewhere."""
 
     style: Style
+    n_pictures: int
     look: Callable[[np.ndarray], np.ndarray]
 
     def score_pictures(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
@@ -109,7 +110,7 @@ def explain_epoch(asked: Asked) -> Told:
     """Why an epoch got its stage, or what there is for another one: heat, evidence, rules."""
     kept, epoch = asked.kept, asked.epoch
     stage = asked.wanted.get("stage") or kept.scored.hypnogram.stages[epoch]
-    eye = RemoteEye(asked.reader.style, asked.look)
+    eye = RemoteEye(asked.reader.style, asked.reader.n_pictures, asked.look)
     heat = occlude_signal(kept.signals, epoch, eye, stage, background=kept.background)
     one = replace(kept.evidence.epochs[epoch], stage=stage)
     probabilities = kept.scored.hypnogram.probabilities[epoch]

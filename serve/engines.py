@@ -104,5 +104,5 @@ class Engines:
         def look(pictures: np.ndarray) -> np.ndarray:
             return engine.look(pictures, self._max_batch_size)
 
-        look(np.zeros((1, *engine.style.shape_px), dtype=np.uint8))  # the first pass is slow
+        look(engine.lay(np.zeros((1, *engine.style.shape_px), dtype=np.uint8)))  # the first pass is slow
         return engine, PictureBatcher(look, self._max_batch_size, self._batch_wait_s, self._report)

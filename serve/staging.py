@@ -18,8 +18,6 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import Montage
 from somnolens.recording import Recording
-from somnolens.render.pictures import render_epochs
-from somnolens.render.style import Style
 from somnolens.report.morning import Seen, look_at
 from somnolens.score.engine import NightReader
 from somnolens.score.night import ScoredNight, finish_night
@@ -107,7 +105,7 @@ class Stager:
 
     async def try_look(self) -> None:
         """Have one empty picture looked at."""
-        await self._look(np.zeros((1, *self.reader.style.shape_px), dtype=np.uint8))
+        await self._look(self.reader.lay(np.zeros((1, *self.reader.style.shape_px), dtype=np.uint8)))
 
     def _read(self, bring: Callable[[], Path]) -> Seen:
         return look_at(bring(), self.reader.style)
@@ -130,7 +128,7 @@ class Stager:
         async def see(chunk: list[Stretch]) -> np.ndarray:
             nonlocal n_done
             async with room:
-                seen = await self._look(await asyncio.to_thread(_draw, chunk, self.reader.style))
+                seen = await self._look(await asyncio.to_thread(_draw, chunk, self.reader))
             n_done += 1
             report(n_done / len(all_chunks))
             return seen
@@ -161,8 +159,8 @@ def cut_chunks(parts: Sequence[Epochs], size: int) -> Iterator[list[Stretch]]:
         yield chunk
 
 
-def _draw(chunk: list[Stretch], style: Style) -> np.ndarray:
-    return np.concatenate([render_epochs(part, style, first, last) for part, first, last in chunk])
+def _draw(chunk: list[Stretch], reader: NightReader) -> np.ndarray:
+    return np.concatenate([reader.draw(part, first, last) for part, first, last in chunk])
 
 
 def join_nights(nights: Sequence[ScoredNight]) -> ScoredNight:

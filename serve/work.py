@@ -184,7 +184,7 @@ class SignalWork:
         with Caught() as caught:
             stager = await self._stagers.get(adapter)
             picture = await asyncio.to_thread(lambda: read_picture(find_picture(asked), stager.reader.style))
-            said = (await stager.look_at_pictures(picture))[:, :N_STAGES]
+            said = (await stager.look_at_pictures(stager.reader.lay(picture)))[:, :N_STAGES]
             told = stager.reader.calibrate_pictures(said)[0]
             return Told.of_json(describe_completion(asked, name_adapter(adapter), told))
         return Told.of_problem(describe_problem(caught.error))

@@ -125,6 +125,9 @@ class ModelSettings(Section):
     base: str = Field("embedded", description="'embedded', a hub name, or a local folder")
     revision: str | None = Field(None, description="hub revision, pinned for real work")
     prompt: str = "Classify the PSG. Choose from: W, N1, N2, N3, R."
+    n_pictures: Literal[1, 3] = Field(
+        1, description="pictures in the prompt; 3: the epoch between the one before and the one after"
+    )
     tiles: bool = Field(
         True,
         description="cut a picture into tiles as the base model's processor does; false: one, where it has a choice",

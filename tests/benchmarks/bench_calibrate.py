@@ -9,7 +9,6 @@ from somnolens.config import SimulateSettings
 from somnolens.evaluate.calibration import CalibrationFigures, measure_calibration, pair_confidence
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import find_montage
-from somnolens.render.pictures import render_epochs
 from somnolens.score.calibration import Calibration
 from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_night, subject_seed
@@ -38,7 +37,7 @@ def score_night(index: int, engine: Engine):
     seed = subject_seed(index, NIGHTS)
     recording, hypnogram = simulate_night(draw_subject(seed), NIGHTS.hours, seed)
     epochs = prepare_epochs(recording, find_montage(recording))
-    return hypnogram.codes(), engine.look(render_epochs(epochs, engine.style), 32)
+    return hypnogram.codes(), engine.look(engine.draw(epochs), 32)
 
 
 def measure_nights(engine: Engine, nights) -> CalibrationFigures:

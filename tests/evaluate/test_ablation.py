@@ -22,7 +22,11 @@ def test_a_preset_sets_the_whole_style():
 
 
 def test_some_groups_can_be_chosen():
-    assert [one.name for one in list_variants(["context"])] == [BASELINE, "three epochs"]
+    assert [one.name for one in list_variants(["context"])] == [
+        BASELINE,
+        "three epochs in one picture",
+        "three pictures",
+    ]
     assert len(list_variants()) == 1 + len(VARIANTS)
 
 

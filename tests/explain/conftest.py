@@ -12,9 +12,23 @@ from tests.tiny_models import write_tiny_model
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    folder = write_tiny_model("qwen3_vl", tmp_path_factory.mktemp("tiny"))
-    settings = Settings(model=ModelSettings(base=str(folder)))
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model("qwen3_vl", tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="session")
+def engine(base: str) -> Engine:
+    return make_engine(base)
+
+
+@pytest.fixture(scope="session")
+def engine_of_three(base: str) -> Engine:
+    """One that is shown an epoch between its neighbours."""
+    return make_engine(base, n_pictures=3)
+
+
+def make_engine(base: str, **model) -> Engine:
+    settings = Settings(model=ModelSettings(base=base, **model))
     style = Style(settings.render, settings.prepare)
     looker = prepare_looker(settings, style).eval().requires_grad_(False)
     return Engine(make_card(settings, style, dataset={}), style, None, looker)

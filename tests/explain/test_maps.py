@@ -15,6 +15,7 @@ from somnolens.explain.maps import METHODS, draw_heat
 from somnolens.model.adapters import prepare_looker
 from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
+from somnolens.render.windows import replace_middle
 from tests.tiny_models import write_tiny_model
 
 
@@ -106,3 +107,20 @@ def test_tokens_that_are_no_grid_are_refused(tmp_path: Path):
     looker = prepare_looker(settings, Style(settings.render, settings.prepare))
     with pytest.raises(BaseModelError, match=r"no grid of squares\. Use --method signal"):
         lay_tokens(looker)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_three_pictures_the_middle_one_is_explained(epochs, engine_of_three, method):
+    heat = draw_heat(method, epochs, 1, engine_of_three, "N2")
+    assert heat.before == pytest.approx(engine_of_three.score_pictures(engine_of_three.draw(epochs), 3)[1], abs=1e-5)
+    assert (heat.rows_px[-1], heat.columns_px[-1]) == (224, 448)
+    assert np.isfinite(heat.values).all()
+    assert heat.values.any()
+
+
+def test_integrated_gradients_of_the_middle_picture_add_up_with_its_neighbours_as_they_are(epochs, engine_of_three):
+    shown, paper = engine_of_three.draw(epochs, 1, 2)[0], engine_of_three.style.background
+    heat = map_gradients(engine_of_three.looker, shown, paper, stage="R", n_steps=8)
+    both = np.stack([shown, replace_middle(shown, paper[None])[0]])
+    ends = measure_log_odds(engine_of_three.score_pictures(both, 2), "R")
+    assert heat.values.sum() == pytest.approx(ends[0] - ends[1], rel=0.1, abs=0.05)

@@ -171,8 +171,13 @@ def build_processor(kind: str, folder: Path):
 @pytest.fixture(scope="session")
 def official(kind: str, folder: Path, looker: Looker, settings: Settings) -> BatchFeature:
     """What the official processor makes of the chat that we have with the model."""
-    picture = paint(draw_noise(looker.shape_px)[0], make_style(settings).palette)
-    content = [{"type": "image", "image": picture}, {"type": "text", "text": settings.model.prompt}]
+    return ask_officially(kind, folder, settings, draw_noise(looker.shape_px))
+
+
+def ask_officially(kind: str, folder: Path, settings: Settings, pictures: torch.Tensor) -> BatchFeature:
+    palette = make_style(settings).palette
+    content = [{"type": "image", "image": paint(picture, palette)} for picture in pictures]
+    content.append({"type": "text", "text": settings.model.prompt})
     return build_processor(kind, folder).apply_chat_template(
         [{"role": "user", "content": content}],
         add_generation_prompt=True,
@@ -243,6 +248,22 @@ def test_logits_are_those_of_the_official_forward_pass(folder, looker, official)
     with torch.inference_mode():
         expected = model(**official).logits[:, -1, looker.class_token_ids]
         torch.testing.assert_close(looker(draw_noise(looker.shape_px)), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_logits_of_three_pictures_are_those_of_the_official_forward_pass(kind, folder):
+    if kind == "llava_onevision":
+        with pytest.raises(BaseModelError, match="sees several pictures in one prompt otherwise than one alone"):
+            make_looker(make_settings(folder, n_pictures=3))
+        return
+    settings = make_settings(folder, (64, 128) if kind in SMOL else (224, 448), n_pictures=3)
+    looker = make_looker(settings)
+    pictures = draw_noise(looker.shape_px, 3)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        official = ask_officially(kind, folder, settings, pictures)
+        expected = model(**official).logits[:, -1, looker.class_token_ids]
+        torch.testing.assert_close(looker(pictures[None]), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(looker(looker.see(pictures)[None]), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_features_computed_before_give_the_same_logits_as_pictures(looker):

@@ -26,6 +26,20 @@ def test_features_are_kept_once_and_shown_in_place_of_pictures(short_settings, s
     assert rows.take(np.array([0])).shape == (1, *rows.features.shape[1:])
 
 
+def test_features_of_three_pictures_are_kept_once_for_each_picture(short_settings, small_dataset, tmp_path):
+    model = short_settings.model.model_copy(update={"n_pictures": 3})
+    settings = short_settings.model_copy(update={"model": model})
+    cache_features(settings, small_dataset, tmp_path)
+    rows, validation = load_training_rows(settings, small_dataset, tmp_path)
+    for some in (rows, validation):
+        assert len(some.features) == len(some.images) < 3 * len(some)
+        shown = some.take(np.array([2, 0]))
+        assert shown.shape == (2, 3, *some.features.shape[1:])
+        np.testing.assert_array_equal(shown.numpy(), some.features[some.windows[[2, 0]]].astype(np.float32))
+    single = locate_features(tmp_path, short_settings, small_dataset, "train")
+    assert locate_features(tmp_path, settings, small_dataset, "train") != single
+
+
 @pytest.mark.parametrize("train", [{"max_cache_gb": 1e-6}, {"lora_targets": "language+merger"}])
 def test_features_that_may_not_be_kept_leave_the_pictures(short_settings, small_dataset, tmp_path, train):
     settings = change(short_settings, **train)

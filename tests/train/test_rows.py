@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from somnolens.render.png import decode_png
 from somnolens.render.style import FIRST_INK, LEVELS
-from somnolens.train.rows import Rows, draw_evenly, hide_at_random, plan_batches, spread_evenly, weigh_stages
+from somnolens.render.windows import lay_windows
+from somnolens.train.rows import Rows, draw_evenly, hide_at_random, load_rows, plan_batches, spread_evenly, weigh_stages
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 5))
@@ -104,3 +106,28 @@ def test_the_same_rows_lose_the_same_derivations_again(style):
 
 def test_with_no_share_every_picture_stays_whole(style):
     assert hide_blank(style, share=0.0).all()
+
+
+@pytest.fixture(scope="module")
+def windows(small_dataset) -> np.ndarray:
+    """What a model of three pictures is shown of the scored training epochs, night by night."""
+    shown = []
+    for night in small_dataset.nights("train"):
+        pictures = np.stack([decode_png(image) for image in small_dataset.read_images(night)])
+        scored = small_dataset.read_stages(night) >= 0
+        assert not scored.all(), "a neighbour that nobody scored belongs to the test"
+        shown.append(lay_windows(pictures, small_dataset.style, 3)[scored])
+    return np.concatenate(shown)
+
+
+def test_rows_of_three_pictures_show_neighbours_scored_or_not_and_nothing_beyond_a_night(small_dataset, windows):
+    rows = load_rows(small_dataset, "train", n_pictures=3)
+    assert len(rows) == len(windows)
+    np.testing.assert_array_equal(rows.take(np.arange(len(rows))), windows)
+
+
+def test_some_rows_of_three_pictures_keep_no_picture_that_they_do_not_show(small_dataset, windows):
+    rows = load_rows(small_dataset, "train", n_pictures=3)
+    picked = rows.pick(np.array([3, 0]))
+    np.testing.assert_array_equal(picked.take(np.arange(2)), windows[[3, 0]])
+    assert len(picked.images) < 7

@@ -65,11 +65,15 @@ class Labelled:
         Index into `aasm.STAGES`.
     soft_labels : ndarray of float32, shape (n_rows, 5)
     images : ShardImages
+        Of the scored epochs; of all epochs where there are windows.
+    windows : ndarray of int, shape (n_rows, n_pictures), or None
+        Places among the images of each row and its neighbours, -1 beyond the ends of a night; None for rows alone.
     """
 
     codes: np.ndarray
     soft_labels: np.ndarray
     images: "ShardImages"
+    windows: np.ndarray | None = None
 
 
 class ShardImages(Sequence[bytes]):
@@ -168,23 +172,48 @@ def find_images(column: bytes) -> np.ndarray:
     return np.array(spans, dtype=np.int64).reshape(-1, 2)
 
 
-def read_labelled(dataset: Dataset, split: str) -> Labelled:
-    """Stages, soft labels and pictures of the scored epochs of a split, night by night in order."""
+def read_labelled(dataset: Dataset, split: str, n_pictures: int = 1) -> Labelled:
+    """Stages, soft labels and pictures of the scored epochs of a split, night by night in order.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    split : str
+    n_pictures : int
+        Of each row: itself, and as many before it as after it, scored or not.
+    """
     nights = dataset.nights(split)
     with ThreadPoolExecutor(_SCANNED_AT_ONCE) as threads:
         scans = list(threads.map(lambda night: _scan(dataset, night), nights))
     groups: list[Group] = []
     codes, soft_labels, group_of, row_of = [np.empty(0, int)], [np.empty((0, len(STAGES)), np.float32)], [], []
+    windows, n_images = [np.empty((0, n_pictures), int)], 0
     for stages, softened, found in scans:
         scored = np.flatnonzero(stages >= 0)
         codes.append(stages[scored])
         soft_labels.append(softened[scored])
+        kept = scored if n_pictures == 1 else np.arange(len(stages))
         sizes = [group.n_rows for group in found]
-        group_of.append(np.repeat(np.arange(len(found), dtype=np.int32) + len(groups), sizes)[scored])
-        row_of.append(np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[scored])
+        group_of.append(np.repeat(np.arange(len(found), dtype=np.int32) + len(groups), sizes)[kept])
+        row_of.append(np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[kept])
+        windows.append(_place_windows(scored, len(stages), n_pictures, n_images))
         groups += found
+        n_images += len(kept)
     images = ShardImages(dataset, groups, *(np.concatenate([np.empty(0, np.int32), *of]) for of in (group_of, row_of)))
-    return Labelled(np.concatenate(codes), np.concatenate(soft_labels), images)
+    beside = None if n_pictures == 1 else np.concatenate(windows)
+    return Labelled(np.concatenate(codes), np.concatenate(soft_labels), images, beside)
+
+
+def _place_windows(scored: np.ndarray, n_epochs: int, n_pictures: int, n_before: int) -> np.ndarray:
+    """Places of the scored epochs of a night and their neighbours, behind the images of the nights before.
+
+    Examples
+    --------
+    >>> _place_windows(np.array([0, 2]), n_epochs=3, n_pictures=3, n_before=10).tolist()
+    [[-1, 10, 11], [11, 12, -1]]
+    """
+    places = scored[:, None] + np.arange(n_pictures) - n_pictures // 2
+    return np.where((places < 0) | (places >= n_epochs), -1, places + n_before)
 
 
 def _scan(dataset: Dataset, night: str) -> tuple[np.ndarray, np.ndarray, list[Group]]:

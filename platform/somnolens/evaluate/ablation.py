@@ -51,7 +51,8 @@ VARIANTS: Final = (
     Variant("amplitude", "min-max", {"render": {"amplitude": "min-max"}}),
     Variant("width", "896 px", {"render": {"preset": "wide-896"}}),
     Variant("width", "1344 px", {"render": {"preset": "strip-1344"}}),
-    Variant("context", "three epochs", {"render": {"preset": "three-1344"}}),
+    Variant("context", "three epochs in one picture", {"render": {"preset": "three-1344"}}),
+    Variant("context", "three pictures", {"model": {"n_pictures": 3}}),
     Variant("phase one", "random weights", {"model": {"base": RANDOM_BASE}}),
 )
 """All that need a training of their own. The baseline has EEG, EOG and EMG, fixed microvolts, 448 px, one epoch and the

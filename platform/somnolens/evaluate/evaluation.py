@@ -219,7 +219,7 @@ def evaluate_adapter(
     batch_size = engine.card.resolved.score.batch_size
 
     def stage(known: KnownNight) -> NightResult:
-        readings = engine.look(dataset.read_pictures(known.night), batch_size)
+        readings = engine.look(engine.lay(dataset.read_pictures(known.night)), batch_size)
         scored = name_stages(known, engine.read_night(readings), system)
         return NightResult(known, scored, engine.calibrate_pictures(readings[:, :N_STAGES]))
 

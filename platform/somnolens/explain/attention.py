@@ -18,14 +18,15 @@ from somnolens.model.base import Looker
 Way = Literal["last", "mean", "rollout"]
 
 
-def map_attention(looker: Looker, picture: np.ndarray, stage: str | None = None, way: Way = "rollout") -> HeatMap:
+def map_attention(looker: Looker, shown: np.ndarray, stage: str | None = None, way: Way = "rollout") -> HeatMap:
     """Attention of the answer to each token of the picture; the same for every stage, never negative.
 
     Parameters
     ----------
     looker : Looker
         In evaluation mode.
-    picture : ndarray of uint8, shape (height_px, width_px)
+    shown : ndarray of uint8, shape (height_px, width_px) or (n_pictures, height_px, width_px)
+        Of several pictures the heat is that of the middle one.
     stage : str, optional
         Only named in the result.
     way : {'last', 'mean', 'rollout'}
@@ -38,15 +39,16 @@ def map_attention(looker: Looker, picture: np.ndarray, stage: str | None = None,
         Where the tokens of a picture do not lie on one grid over it.
     """
     rows_px, columns_px = lay_tokens(looker)
-    layers, probabilities = look_with_attention(looker, picture)
+    layers, probabilities = look_with_attention(looker, shown)
     weights = combine_layers(layers, way)[-1]
-    of_picture = weights[(looker.prompt_ids == looker.model.config.image_token_id).cpu().numpy()]
+    of_pictures = weights[(looker.prompt_ids == looker.model.config.image_token_id).cpu().numpy()]
+    of_picture = of_pictures.reshape(looker.n_pictures, -1)[looker.n_pictures // 2]
     values = of_picture.reshape(len(rows_px) - 1, len(columns_px) - 1)
     unit = f"share of the answer's attention ({way})"
     return HeatMap("attention", choose_stage(probabilities, stage), unit, values, rows_px, columns_px, probabilities)
 
 
-def look_with_attention(looker: Looker, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def look_with_attention(looker: Looker, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Attention of each layer, mean over heads, shape (n_layers, n_tokens, n_tokens), and the five probabilities."""
     decoder = looker.model.get_submodule(looker.family.language_path)
     caught: list[torch.Tensor] = []
@@ -57,7 +59,7 @@ def look_with_attention(looker: Looker, picture: np.ndarray) -> tuple[np.ndarray
     device = next(looker.parameters()).device
     try:
         with torch.inference_mode(), _eagerly(looker):
-            logits = looker(torch.from_numpy(picture[None].copy()).to(device))
+            logits = looker(torch.from_numpy(shown[None].copy()).to(device))
     finally:
         for hook in hooks:
             hook.remove()

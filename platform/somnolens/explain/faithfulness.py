@@ -28,6 +28,7 @@ from somnolens.explain.neutral import measure_background
 from somnolens.explain.occlusion import draw_neutral, draw_variants, replace_cells
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
+from somnolens.render.windows import replace_middle
 from somnolens.score.engine import Engine
 
 RANDOM = "random order"
@@ -165,7 +166,8 @@ def follow_curves(
     masks = np.concatenate([gone, ~gone & there.ravel()]).reshape(-1, *order.shape)
     neutral_uv = draw_neutral(epochs, epoch, measure_background(epochs), seed)
     pictures = draw_variants(epochs, epoch, replace_cells(epochs, epoch, neutral_uv, masks), engine.style)
-    probabilities = engine.score_pictures(pictures, 32)[:, STAGES.index(stage)]
+    shown = replace_middle(engine.draw(epochs, epoch, epoch + 1)[0], pictures)
+    probabilities = engine.score_pictures(shown, 32)[:, STAGES.index(stage)]
     return Curves(probabilities[: n_steps + 1], probabilities[n_steps + 1 :])
 
 

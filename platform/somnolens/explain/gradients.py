@@ -13,6 +13,7 @@ from somnolens.aasm import STAGES
 from somnolens.errors import BaseModelError
 from somnolens.explain.heat import HeatMap, choose_stage, lay_patches, pool_pixels
 from somnolens.model.base import Looker
+from somnolens.render.windows import take_middle
 
 Way = Literal["gradient x input", "integrated"]
 
@@ -21,7 +22,7 @@ UNIT = "log-odds of the stage against bare paper"
 
 def map_gradients(
     looker: Looker,
-    picture: np.ndarray,
+    shown: np.ndarray,
     paper: np.ndarray,
     stage: str | None = None,
     way: Way = "integrated",
@@ -34,8 +35,10 @@ def map_gradients(
     ----------
     looker : Looker
         In evaluation mode.
-    picture, paper : ndarray of uint8, shape (height_px, width_px)
-        The picture, and the same without its ink: what the attribution is counted from.
+    shown : ndarray of uint8, shape (height_px, width_px) or (n_pictures, height_px, width_px)
+        The picture; of several, the middle one is explained.
+    paper : ndarray of uint8, shape (height_px, width_px)
+        The same without its ink: what the attribution is counted from.
     stage : str, optional
         Without, the one the picture is most likely of.
     way : {'gradient x input', 'integrated'}
@@ -51,13 +54,14 @@ def map_gradients(
     BaseModelError
         Where the base model's processor resizes pictures.
     """
-    places = locate_pixels(looker)
+    picture, places = take_middle(shown), locate_pixels(looker)
     ink, blank = make_pixels(looker, picture), make_pixels(looker, paper)
     with torch.inference_mode():
-        probabilities = looker(_to_device(looker, picture))[0].double().softmax(-1).cpu().numpy()
+        features = looker.see(_to_device(looker, shown))
+        probabilities = looker(features)[0].double().softmax(-1).cpu().numpy()
     stage = choose_stage(probabilities, stage)
     shares = (np.arange(n_steps) + 0.5) / n_steps if way == "integrated" else [1.0]
-    slopes = [_differentiate(looker, _mix(blank, ink, float(share)), stage) for share in shares]
+    slopes = [_differentiate(looker, _mix(blank, ink, float(share)), features.clone(), stage) for share in shares]
     difference = ink["pixel_values"] - blank["pixel_values"]
     attribution = (torch.stack(slopes).mean(0) * difference).flatten().double().cpu().numpy()
     pixels = np.bincount(places, attribution, minlength=picture.size).reshape(picture.shape)
@@ -109,11 +113,18 @@ def _mix(blank: dict[str, torch.Tensor], ink: dict[str, torch.Tensor], share: fl
     return ink | {"pixel_values": torch.lerp(blank["pixel_values"], ink["pixel_values"], share)}
 
 
-def _differentiate(looker: Looker, pixels: dict[str, torch.Tensor], stage: str) -> torch.Tensor:
-    """Slope of the log-odds of a stage at every number of the pixel tensor."""
+def _differentiate(looker: Looker, pixels: dict[str, torch.Tensor], features: torch.Tensor, stage: str) -> torch.Tensor:
+    """Slope of the log-odds of a stage at every number of the pixel tensor, its neighbours seen as they are."""
     values = pixels["pixel_values"].detach().clone().requires_grad_(True)
     with torch.enable_grad():
-        logits = looker.name(looker.family.see(pixels | {"pixel_values": values}))[0]
+        seen = looker.family.see(pixels | {"pixel_values": values})
+        logits = looker.name(seen if looker.n_pictures == 1 else _put_in_the_middle(features, seen))[0]
         code = STAGES.index(stage)
         others = torch.cat([logits[:code], logits[code + 1 :]])
         return torch.autograd.grad(logits[code] - others.logsumexp(0), values)[0]
+
+
+def _put_in_the_middle(features: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Features of one window, shape (1, n_pictures, ...), with others in the place of its middle picture."""
+    middle = features.shape[1] // 2
+    return torch.cat([features[:, :middle], seen[:, None], features[:, middle + 1 :]], dim=1)

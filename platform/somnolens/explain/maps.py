@@ -10,7 +10,6 @@ from somnolens.explain.attention import map_attention
 from somnolens.explain.gradients import map_gradients
 from somnolens.explain.heat import HeatMap
 from somnolens.explain.occlusion import occlude_patches, occlude_signal
-from somnolens.render.pictures import render_epochs
 from somnolens.score.engine import Engine
 
 METHODS: Final = ("signal", "patches", "attention", "gradient")
@@ -55,7 +54,7 @@ def draw_heat(method: str, epochs: Epochs, epoch: int, engine: Engine, stage: st
 
 
 def _draw(epochs: Epochs, epoch: int, engine: Engine) -> np.ndarray:
-    return render_epochs(epochs, engine.style, epoch, epoch + 1)[0]
+    return engine.draw(epochs, epoch, epoch + 1)[0]
 
 
 def _paper(engine: Engine) -> np.ndarray:

@@ -15,7 +15,6 @@ from somnolens.epochs import Epochs
 from somnolens.explain.intervals import Interval, divide_sums
 from somnolens.explain.neutral import measure_background
 from somnolens.prepare.filters import respond
-from somnolens.render.pictures import render_epochs
 from somnolens.score.engine import Engine
 
 MODALITIES: Final = ("EEG", "EOG", "EMG")
@@ -220,7 +219,7 @@ class _Looking:
         probabilities = np.empty((len(self.places), len(STAGES)))
         for first in range(0, len(self.places), 64):
             some = self.places[first : first + 64]
-            pictures = np.concatenate([render_epochs(changed, self.engine.style, e, e + 1) for e in some])
+            pictures = np.concatenate([self.engine.draw(changed, e, e + 1) for e in some])
             probabilities[first : first + len(some)] = self.engine.score_pictures(pictures, 32)
         return probabilities
 

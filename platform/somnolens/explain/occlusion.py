@@ -16,6 +16,7 @@ from somnolens.explain.heat import HeatMap, choose_stage, lay_cells, lay_patches
 from somnolens.explain.neutral import FADE_S, Background, cross_fade, measure_background
 from somnolens.render.pictures import render_epochs, render_signals
 from somnolens.render.style import Style
+from somnolens.render.windows import draw_shown, replace_middle, take_middle
 from somnolens.score.engine import Engine
 
 UNIT = "log-odds of the stage that are lost without this part"
@@ -76,7 +77,8 @@ def occlude_signal(
     for place, cell in enumerate(cells):
         masks[(place + 1, *cell)] = True
     pictures = draw_variants(epochs, epoch, replace_cells(epochs, epoch, neutral_uv, masks), engine.style)
-    probabilities = engine.score_pictures(pictures, batch_size)
+    window = draw_shown(epochs, engine.style, engine.n_pictures, epoch, epoch + 1)[0]
+    probabilities = engine.score_pictures(replace_middle(window, pictures), batch_size)
     stage = choose_stage(probabilities[0], stage)
     odds = measure_log_odds(probabilities, stage)
     values = np.zeros((n_derivations, n_columns))
@@ -150,19 +152,21 @@ def occlude_patches(
     What a patch is replaced with the paper does not tell. Neighbouring patches hold parts of the same wave, so a
     patch alone is worth less than it was part of; and half a wave is no picture that a recorder makes.
     """
-    picture = render_epochs(epochs, engine.style, epoch, epoch + 1)[0]
+    window = engine.draw(epochs, epoch, epoch + 1)[0]
+    picture = take_middle(window)
     paper = np.tile(engine.style.background, engine.style.render.epochs_shown)
     rows_px, columns_px = lay_patches(picture.shape, patch_px)
     patches = [(row, column) for row in range(len(rows_px) - 1) for column in range(len(columns_px) - 1)]
     probabilities = np.empty((len(patches) + 1, len(STAGES)))
-    probabilities[0] = engine.score_pictures(picture[None], batch_size)[0]
+    probabilities[0] = engine.score_pictures(window[None], batch_size)[0]
     for first in range(0, len(patches), batch_size):  # one batch of pictures in memory at a time
         some = patches[first : first + batch_size]
         pictures = np.repeat(picture[None], len(some), axis=0)
         for place, (row, column) in enumerate(some):
             part = slice(rows_px[row], rows_px[row + 1]), slice(columns_px[column], columns_px[column + 1])
             pictures[(place, *part)] = paper[part]
-        probabilities[first + 1 : first + 1 + len(some)] = engine.score_pictures(pictures, batch_size)
+        shown = replace_middle(window, pictures)
+        probabilities[first + 1 : first + 1 + len(some)] = engine.score_pictures(shown, batch_size)
     stage = choose_stage(probabilities[0], stage)
     odds = measure_log_odds(probabilities, stage)
     values = (odds[0] - odds[1:]).reshape(len(rows_px) - 1, len(columns_px) - 1)

@@ -139,6 +139,8 @@ class Looker(nn.Module):
     palette : Tensor of uint8, shape (256, 3)
     shape_px : tuple of int
         Height and width of a picture.
+    n_pictures : int
+        Pictures in the prompt.
     """
 
     def __init__(
@@ -149,22 +151,27 @@ class Looker(nn.Module):
         class_token_ids: torch.Tensor,
         palette: torch.Tensor,
         shape_px: tuple[int, int],
+        n_pictures: int = 1,
     ) -> None:
         super().__init__()
-        self.model, self.family, self.shape_px = model, family, shape_px
+        self.model, self.family, self.shape_px, self.n_pictures = model, family, shape_px, n_pictures
         self.register_buffer("prompt_ids", prompt_ids, persistent=False)
         self.register_buffer("class_token_ids", class_token_ids, persistent=False)
         self.register_buffer("palette", palette, persistent=False)
 
     def see(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Vision features, shape (n, n_levels, n_image_tokens, n_hidden), of uint8 (n, height_px, width_px)."""
-        return self.family.see(self.family.make_pixels(pictures, self.palette))
+        """Vision features, shape (..., n_levels, n_image_tokens, n_hidden), of uint8 (..., height_px, width_px)."""
+        seen = self.family.see(self.family.make_pixels(pictures.flatten(0, -3), self.palette))
+        return seen.unflatten(0, pictures.shape[:-2])
 
     def name(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits of the five stages, float32, shape (n, 5), from vision features."""
+        """Logits of the five stages, float32, shape (n, 5), from vision features.
+
+        Of several pictures in the prompt, features have the shape (n, n_pictures, n_levels, n_image_tokens, n_hidden).
+        """
         input_ids = self.prompt_ids.expand(len(features), -1)
         fixed = self.family.fix_positions(input_ids, self.shape_px)
-        shown = self.family.show(features)
+        shown = self.family.show(features if self.n_pictures == 1 else features.flatten(0, 1))
         logits = self.model(input_ids=input_ids, logits_to_keep=1, use_cache=False, **shown, **fixed).logits
         return logits[:, -1, self.class_token_ids].float()
 
@@ -199,11 +206,20 @@ def build_looker(
 ) -> Looker:
     """Bind a model, in place, to one prompt, one picture size, one palette, and one position that answers."""
     family = find_family(model, processor, settings.tiles)
+    if settings.n_pictures > 1 and not family.shows_several:
+        raise BaseModelError(
+            f"{settings.base} sees several pictures in one prompt otherwise than one alone, in fewer pixels. "
+            "Leave model.n_pictures at 1, draw neighbours into the picture (render.preset=three-1344), or name another."
+        )
     answer_last_position_only(model.get_submodule(family.language_path).layers[-1])
     ids = encode_prompt(
-        tokenizer, settings.prompt, family.name_image_token(tokenizer), family.write_picture(tokenizer, *shape_px)
+        tokenizer,
+        settings.prompt,
+        family.name_image_token(tokenizer),
+        family.write_picture(tokenizer, *shape_px),
+        settings.n_pictures,
     )
-    n_image_tokens = family.count_image_tokens(*shape_px)
+    n_image_tokens = settings.n_pictures * family.count_image_tokens(*shape_px)
     assert ids.count(model.config.image_token_id) == n_image_tokens, (ids, n_image_tokens)
     return Looker(
         model=model,
@@ -212,4 +228,5 @@ def build_looker(
         class_token_ids=torch.tensor(find_class_tokens(tokenizer)),
         palette=torch.from_numpy(palette),
         shape_px=shape_px,
+        n_pictures=settings.n_pictures,
     )

@@ -95,6 +95,7 @@ def _count_text_tokens(settings: ModelSettings, family: Family, shape_px: tuple[
         return ASSUMED_TEXT_TOKENS, f"Text of a prompt: {ASSUMED_TEXT_TOKENS} tokens, assumed."
     tokenizer = load_tokenizer(settings)
     image_token = family.name_image_token(tokenizer)
-    ids = encode_prompt(tokenizer, settings.prompt, image_token, family.write_picture(tokenizer, *shape_px))
-    n_text_tokens = len(ids) - family.count_image_tokens(*shape_px)
+    picture = family.write_picture(tokenizer, *shape_px)
+    ids = encode_prompt(tokenizer, settings.prompt, image_token, picture, settings.n_pictures)
+    n_text_tokens = len(ids) - settings.n_pictures * family.count_image_tokens(*shape_px)
     return n_text_tokens, f"Text of a prompt: {n_text_tokens} tokens, counted."

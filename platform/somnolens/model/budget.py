@@ -77,7 +77,7 @@ class Budget:
 
     @property
     def n_tokens(self) -> int:
-        return self.n_image_tokens + self.blueprint.n_text_tokens
+        return self.settings.model.n_pictures * self.n_image_tokens + self.blueprint.n_text_tokens
 
     @cached_property
     def _patches(self) -> tuple[int, int]:
@@ -131,7 +131,7 @@ class Budget:
 
     @property
     def scoring_flops(self) -> float:
-        """Operations of one picture, looked at and named; LoRA merged."""
+        """Operations of one epoch, its picture looked at once, and named; LoRA merged."""
         return self.language.forward + self.looking_flops
 
     @property
@@ -140,15 +140,17 @@ class Budget:
         return self.vision.forward + self.merger.forward
 
     def count_training_flops(self, checkpointing: bool) -> float:
-        """Operations of one picture in one pass, without looking where features are kept."""
+        """Operations of one row in one pass, without looking where features are kept."""
+        n_pictures = self.settings.model.n_pictures
         flops = self.language.forward + self.language.backward
         flops += 6 * self.n_tokens * self.count_lora("language")
         if not self.keeps_features:
-            flops += self.looking_flops + self.merger.backward + 6 * self.n_image_tokens * self.count_lora("merger")
+            merger = self.merger.backward + 6 * self.n_image_tokens * self.count_lora("merger")
+            flops += n_pictures * (self.looking_flops + merger)
         if "vision" in self.targets:
             n_tiles, n_patches = self._patches
-            flops += self.vision.backward + 6 * n_tiles * n_patches * self.count_lora("vision")
-        again = self.language.forward + self.vision.forward * ("vision" in self.targets)
+            flops += n_pictures * (self.vision.backward + 6 * n_tiles * n_patches * self.count_lora("vision"))
+        again = self.language.forward + n_pictures * self.vision.forward * ("vision" in self.targets)
         return flops + again * checkpointing
 
     @property
@@ -195,12 +197,13 @@ class Budget:
         )
         if not checkpointing:
             kept -= self.n_tokens * 8 * text.intermediate_size  # the last layer's MLP: see model.narrowing
+        n_pictures = self.settings.model.n_pictures
         if not self.keeps_features:
-            kept += self.n_image_tokens * 16 * text.hidden_size
+            kept += n_pictures * self.n_image_tokens * 16 * text.hidden_size
         block = 32 * vision.hidden_size + 6 * vision.intermediate_size + 24 * self.settings.train.lora_rank
         if "vision" in self.targets:
             block = _keep(_count_layers(vision), block, 2 * vision.hidden_size, checkpointing)
-        return kept + n_tiles * n_patches * block * (not self.keeps_features)
+        return kept + n_pictures * n_tiles * n_patches * block * (not self.keeps_features)
 
     def measure_decoder_layer(self) -> float:
         """Bytes that one decoder layer keeps of one token, all its linear modules with LoRA."""

@@ -36,6 +36,8 @@ class Family(ABC):
     vision_layers = ""
     """Regular expression over the linear modules of the vision tower's blocks, below `vision_path`."""
     merger_layers = r"linear_[12]"
+    shows_several = True
+    """Whether each of several pictures in a prompt is seen as one alone would be."""
 
     def __init__(self, model: PreTrainedModel, processor: dict[str, Any], tiles: bool = True) -> None:
         self.model, self.processor, self.tiles = model, processor, tiles

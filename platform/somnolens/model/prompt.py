@@ -6,8 +6,10 @@ from somnolens.aasm import STAGES
 from somnolens.errors import BaseModelError
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, image_token: str, picture: str) -> list[int]:
-    """Token ids up to where the answer begins: one picture, then the question.
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, image_token: str, picture: str, n_pictures: int = 1
+) -> list[int]:
+    """Token ids up to where the answer begins: the pictures, then the question.
 
     Parameters
     ----------
@@ -16,15 +18,16 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, image_token: 
     prompt : str
     image_token, picture : str
         What the template writes, and the text that takes its place, as `Family.write_picture` gives it.
+    n_pictures : int
     """
-    content = [{"type": "image"}, {"type": "text", "text": prompt}]
+    content = [*[{"type": "image"}] * n_pictures, {"type": "text", "text": prompt}]
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )
-    if text.count(image_token) != 1:
+    if text.count(image_token) != n_pictures:
         raise BaseModelError(
-            f"The chat template of the base model writes {text.count(image_token)} image tokens for one picture, "
-            "not 1. Name another base model."
+            f"The chat template of the base model writes {text.count(image_token)} image tokens for {n_pictures} "
+            "picture(s), not one for each. Name another base model."
         )
     return _tokenize(tokenizer, text.replace(image_token, picture))
 

@@ -1,5 +1,6 @@
 """Pictures to stage probabilities, with one adapter, in batches."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,12 @@ import numpy as np
 import torch
 
 from somnolens.aasm import STAGES
+from somnolens.epochs import Epochs
 from somnolens.model.adapter_card import AdapterCard, check_render_hash, locate_adapter, read_card
 from somnolens.model.adapters import load_adapter
 from somnolens.model.base import Looker
 from somnolens.render.style import Style
+from somnolens.render.windows import draw_shown, lay_windows
 from somnolens.score.calibration import Calibration, scale
 from somnolens.score.recurrent import KIND, RecurrentStep
 from somnolens.score.sequence import SequenceStep
@@ -56,6 +59,19 @@ class NightReader:
             return self.calibrate_pictures(readings[:, :N_STAGES])
         return scale(self.sequence.apply(readings), self.calibration.night)
 
+    @property
+    def n_pictures(self) -> int:
+        """Pictures the model is shown of each epoch."""
+        return self.card.resolved.model.n_pictures
+
+    def draw(self, epochs: Epochs, first: int = 0, last: int | None = None) -> np.ndarray:
+        """What the model is shown of some epochs of a night; see `draw_shown`."""
+        return draw_shown(epochs, self.style, self.n_pictures, first, last)
+
+    def lay(self, pictures: np.ndarray) -> np.ndarray:
+        """What the model is shown of consecutive epochs whose pictures are drawn already; see `lay_windows`."""
+        return lay_windows(pictures, self.style, self.n_pictures)
+
     def calibrate_pictures(self, probabilities: np.ndarray) -> np.ndarray:
         """What is told of each picture by itself, shape (n_epochs, 5), from what the model said."""
         return scale(probabilities, self.calibration.picture)
@@ -76,12 +92,12 @@ class Engine(NightReader):
     def look(
         self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
     ) -> np.ndarray:
-        """Look at each picture by itself: what the night-level step reads.
+        """Look at each epoch by itself: what the night-level step reads.
 
         Parameters
         ----------
-        pictures : ndarray of uint8, shape (n, height_px, width_px)
-            Palette indices, drawn in `style`.
+        pictures : ndarray of uint8, shape (n, height_px, width_px) or (n, n_pictures, height_px, width_px)
+            Palette indices, as `draw` or `lay` give them.
         batch_size : int
         report : callable
             Gets the number of pictures done.
@@ -97,7 +113,7 @@ class Engine(NightReader):
     def score_pictures(
         self, pictures: np.ndarray, batch_size: int, report: Callable[[int], None] = lambda done: None
     ) -> np.ndarray:
-        """Probabilities of the five stages for each picture by itself, as the model says them, shape (n, 5)."""
+        """Probabilities of the five stages for each epoch by itself, as the model says them, shape (n, 5)."""
         return look_at(self.looker, pictures, batch_size, 0, report)
 
 
@@ -108,18 +124,57 @@ def look_at(
     n_hidden: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
-    """Readings of pictures, as `Engine.look` gives them; without hidden states where `n_hidden` is 0."""
+    """Readings of epochs, as `Engine.look` gives them; without hidden states where `n_hidden` is 0."""
     readings = np.empty((len(pictures), N_STAGES + n_hidden))
-    device = next(looker.parameters()).device
+    sight = Sight(looker)
     with torch.inference_mode():
         for first in range(0, len(pictures), batch_size):
-            batch = torch.from_numpy(pictures[first : first + batch_size]).to(device)
+            batch = sight.see(pictures[first : first + batch_size])
             told = looker.read(batch) if n_hidden else (looker(batch),)
             readings[first : first + len(batch), :N_STAGES] = told[0].double().softmax(-1).cpu().numpy()
             for hidden in told[1:]:
                 readings[first : first + len(batch), N_STAGES:] = hidden.cpu().numpy()
             report(first + len(batch))
     return readings
+
+
+class Sight:
+    """Shows pictures to a model; one that is shown several of each epoch looks at each picture once.
+
+    Parameters
+    ----------
+    looker : Looker
+    """
+
+    def __init__(self, looker: Looker) -> None:
+        self._looker, self._device = looker, next(looker.parameters()).device
+        self._seen: dict[bytes, torch.Tensor] = {}
+
+    def see(self, pictures: np.ndarray) -> torch.Tensor:
+        """What the model is shown of a batch: the pictures, or features of all that stand beside each other.
+
+        Features of the last epoch's pictures are remembered: a batch that follows begins with them.
+        """
+        if self._looker.n_pictures == 1:
+            return torch.from_numpy(pictures).to(self._device)
+        assert pictures.ndim == 4, "pictures must be laid beside their neighbours: see NightReader.lay"
+        keys = [[_name_picture(picture) for picture in window] for window in pictures]
+        new = {
+            key: pictures[row, place]
+            for row, window in enumerate(keys)
+            for place, key in enumerate(window)
+            if key not in self._seen
+        }
+        if new:
+            drawn = torch.from_numpy(np.stack(list(new.values()))).to(self._device)
+            self._seen |= dict(zip(new, self._looker.see(drawn), strict=True))
+        features = torch.stack([torch.stack([self._seen[key] for key in window]) for window in keys])
+        self._seen = {key: self._seen[key] for key in keys[-1]}
+        return features
+
+
+def _name_picture(picture: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(picture), digest_size=16).digest()
 
 
 def load_engine(adapter: str | Path, sequence_step: bool = True) -> Engine:

@@ -121,7 +121,7 @@ def _look_at_nights(
     """Stage codes and readings of every night of a split."""
     nights = []
     for night in dataset.nights(split):
-        pictures, batch_size = dataset.read_pictures(night), engine.card.resolved.score.batch_size
+        pictures, batch_size = engine.lay(dataset.read_pictures(night)), engine.card.resolved.score.batch_size
         nights.append((dataset.read_stages(night), look_at(engine.looker, pictures, batch_size, n_hidden)))
         report(night)
     return nights

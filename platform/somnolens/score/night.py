@@ -15,7 +15,6 @@ from somnolens.provenance import describe_code
 from somnolens.read.labels import Lead
 from somnolens.read.montage import Part
 from somnolens.read.night import read_drawn
-from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
 from somnolens.score.engine import Engine, NightReader
 
@@ -109,7 +108,7 @@ def score_epochs(
     start: datetime | None = None,
 ) -> ScoredNight:
     """Draw and score prepared epochs; consecutive ones are read together."""
-    pictures = render_epochs(epochs, engine.style)
+    pictures = engine.draw(epochs)
     readings = engine.look(pictures, batch_size, lambda done: report(done, len(pictures)))
     return finish_night(epochs, engine, readings, start)
 

@@ -29,6 +29,11 @@ _WAVES: Final = (
 
 def draw_known_pictures(style: Style) -> np.ndarray:
     """Four pictures in a style, uint8, shape (4, height_px, width_px)."""
+    return render_epochs(make_known_epochs(style), style)
+
+
+def make_known_epochs(style: Style) -> Epochs:
+    """Four consecutive epochs, which are drawn alike everywhere."""
     rate_hz = style.prepare.sampling_rate_hz
     times_s = np.arange(round(EPOCH_S * rate_hz)) / rate_hz
     n_derivations = len(style.derivations)
@@ -39,7 +44,7 @@ def draw_known_pictures(style: Style) -> np.ndarray:
                 height * np.sin(2 * np.pi * hz * (1 + 0.03 * row) * times_s + row + epoch) for hz, height in waves
             )
     quality = np.full((len(_WAVES), n_derivations), GOOD, dtype=np.uint8)
-    return render_epochs(Epochs("known", signals, style.derivations, rate_hz, quality, style.derivations), style)
+    return Epochs("known", signals, style.derivations, rate_hz, quality, style.derivations)
 
 
 def record_answers(engine: Engine) -> dict[str, Any]:
@@ -80,4 +85,4 @@ def check_answers(engine: Engine) -> str:
 
 def _ask(engine: Engine) -> np.ndarray:
     """Probabilities of the known pictures, shape (4, 5)."""
-    return engine.score_pictures(draw_known_pictures(engine.style), len(_WAVES))[:, :N_STAGES]
+    return engine.score_pictures(engine.draw(make_known_epochs(engine.style)), len(_WAVES))[:, :N_STAGES]

@@ -37,6 +37,7 @@ def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: st
         chosen,
         split,
     ]
+    key += [settings.model.n_pictures] * (settings.model.n_pictures > 1)
     return cache / f"features-{split}-{fingerprint(key)}.npy"
 
 
@@ -65,7 +66,7 @@ def cache_features(
     cache : Path
         Folder of the files, of this machine or of a store.
     report : callable
-        Gets rows done and rows in all.
+        Gets pictures done and pictures in all.
     """
     if not may_cache(settings):
         return
@@ -76,42 +77,43 @@ def cache_features(
     looker = prepare_looker(settings, dataset.style).to(choose_device()).eval()
     if measure_features(looker, splits) > settings.train.max_cache_gb * 1e9:
         return
-    done, total = 0, sum(len(rows) for rows in todo.values())
+    done, total = 0, sum(len(rows.images) for rows in todo.values())
     for split, rows in todo.items():
         path = locate_features(cache, settings, dataset, split)
         for done_here in _write_features(looker, rows, path):
             report(done + done_here, total)
-        done += len(rows)
+        done += len(rows.images)
 
 
 @torch.inference_mode()
 def measure_features(looker: Looker, splits: dict[str, Rows]) -> int:
-    """Bytes on disk of the features of all rows, reckoned from those of one."""
-    one = looker.see(next(iter(splits.values())).take(np.zeros(1, int)).to(next(looker.parameters()).device))
-    return 2 * one.numel() * sum(len(rows) for rows in splits.values())
+    """Bytes on disk of the features of all pictures, reckoned from those of one."""
+    one = looker.see(next(iter(splits.values())).draw(np.zeros(1, int)).to(next(looker.parameters()).device))
+    return 2 * one.numel() * sum(len(rows.images) for rows in splits.values())
 
 
 def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
-    rows, train = load_rows(dataset, split), settings.train
+    rows, train = load_rows(dataset, split, settings.model.n_pictures), settings.train
     if split == "train":
-        hide = hide_at_random(len(rows), train.hide_share, train.seed, dataset.style)
+        hide = hide_at_random(len(rows.images), train.hide_share, train.seed, dataset.style)
         return replace(rows, hide=hide)
     return rows.pick(spread_evenly(len(rows), train.max_validation_rows))
 
 
 @torch.inference_mode()
 def _write_features(looker: Looker, rows: Rows, path: Path) -> Iterator[int]:
-    """Yield the number of rows done; the file appears under its name only when it is whole."""
+    """Yield the number of pictures done; the file appears under its name only when it is whole."""
     here = path if is_here(path) else locate_copy(path)
     here.parent.mkdir(parents=True, exist_ok=True)
     temporary = here.with_suffix(f".tmp-{os.getpid()}")
     device = next(looker.parameters()).device
-    parts = np.split(np.arange(len(rows)), range(_BATCH, len(rows), _BATCH))
+    n_images = len(rows.images)
+    parts = np.split(np.arange(n_images), range(_BATCH, n_images, _BATCH))
     file = None
-    for places, shown in read_ahead(parts, rows.take, n_ahead=2):
+    for places, shown in read_ahead(parts, rows.draw, n_ahead=2):
         features = looker.see(shown.to(device)).half().cpu().numpy()
         if file is None:
-            shape = (len(rows), *features.shape[1:])
+            shape = (n_images, *features.shape[1:])
             file = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         file[places] = features
         yield int(places[-1]) + 1

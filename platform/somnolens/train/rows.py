@@ -11,8 +11,9 @@ from somnolens.dataset.images import read_labelled
 from somnolens.dataset.manifest import Dataset
 from somnolens.errors import DatasetError
 from somnolens.render.missing import hide_derivations
-from somnolens.render.png import decode_png
+from somnolens.render.png import decode_png, encode_png
 from somnolens.render.style import Style
+from somnolens.render.windows import draw_nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +25,15 @@ class Rows:
     codes : ndarray of int, shape (n_rows,)
         Index into `aasm.STAGES`.
     images : sequence of bytes
-        PNG of each row; read and decoded when a batch is made.
-    features : ndarray of float16, shape (n_rows, ...), or None
+        PNG of each row, or what `windows` points to; read and decoded when a batch is made.
+    features : ndarray of float16, shape (n_images, ...), or None
         Vision features in place of the pictures, memory-mapped.
     soft_labels : ndarray, shape (n_rows, 5), or None
         Share of the scorers for each stage; None where each row has one stage.
     hide : callable or None
         Given a picture and its place, takes derivations off it; see `hide_at_random`.
+    windows : ndarray of int, shape (n_rows, n_pictures), or None
+        Places among the images of what the model is shown of each row; None where that is its own picture alone.
     """
 
     codes: np.ndarray
@@ -38,6 +41,7 @@ class Rows:
     features: np.ndarray | None = None
     hide: Callable[[np.ndarray, int], np.ndarray] | None = None
     soft_labels: np.ndarray | None = None
+    windows: np.ndarray | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -51,8 +55,14 @@ class Rows:
 
     def take(self, places: np.ndarray) -> torch.Tensor:
         """What the model is shown of these rows: features where there are any, else uint8 pictures."""
+        shown = places if self.windows is None else self.windows[places]
         if self.features is not None:
-            return torch.from_numpy(self.features[places]).float()
+            return torch.from_numpy(self.features[shown]).float()
+        drawn = self.draw(shown.ravel())
+        return drawn if self.windows is None else drawn.unflatten(0, shown.shape)
+
+    def draw(self, places: np.ndarray) -> torch.Tensor:
+        """Pictures among the images, uint8, shape (n, height_px, width_px)."""
         return torch.from_numpy(np.stack([self._draw(place) for place in places]))
 
     def _draw(self, place: int) -> np.ndarray:
@@ -61,8 +71,13 @@ class Rows:
 
     def pick(self, places: np.ndarray) -> "Rows":
         """A part of the rows, every picture whole."""
-        features, labels = (None if one is None else one[places] for one in (self.features, self.soft_labels))
-        return Rows(self.codes[places], _Chosen(self.images, places), features, soft_labels=labels)
+        shown, windows = places, None
+        if self.windows is not None:
+            shown, ranks = np.unique(self.windows[places], return_inverse=True)
+            windows = ranks.reshape(len(places), -1)
+        features = None if self.features is None else self.features[shown]
+        labels = None if self.soft_labels is None else self.soft_labels[places]
+        return Rows(self.codes[places], _Chosen(self.images, shown), features, soft_labels=labels, windows=windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +94,36 @@ class _Chosen(Sequence[bytes]):
         return self.images[self.places[place]]
 
 
-def load_rows(dataset: Dataset, split: str) -> Rows:
+@dataclass(frozen=True, eq=False)
+class _AndNothing(Sequence[bytes]):
+    """Pictures, and behind them the one of an epoch that nobody recorded."""
+
+    images: Sequence[bytes]
+    nothing: bytes
+
+    def __len__(self) -> int:
+        return len(self.images) + 1
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.nothing if place == len(self.images) else self.images[place]
+
+
+def load_rows(dataset: Dataset, split: str, n_pictures: int = 1) -> Rows:
     """The scored epochs of a split, night by night in order; pictures are read when they are asked for.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    split : str
+    n_pictures : int
+        Pictures the model is shown of each row, as `model.n_pictures`.
 
     Raises
     ------
     DatasetError
         Where the split holds none.
     """
-    labelled = read_labelled(dataset, split)
+    labelled = read_labelled(dataset, split, n_pictures)
     if not len(labelled.codes):
         raise DatasetError(
             f"The {split} split of {dataset.folder} holds no scored epoch. Add nights with scorings, or change "
@@ -95,7 +131,11 @@ def load_rows(dataset: Dataset, split: str) -> Rows:
             if split != "train"
             else f"{dataset.folder} holds no scored epoch to learn from."
         )
-    return Rows(labelled.codes, labelled.images, soft_labels=labelled.soft_labels)
+    if labelled.windows is None:
+        return Rows(labelled.codes, labelled.images, soft_labels=labelled.soft_labels)
+    images = _AndNothing(labelled.images, encode_png(draw_nothing(dataset.style), dataset.style.palette))
+    windows = np.where(labelled.windows < 0, len(labelled.images), labelled.windows)
+    return Rows(labelled.codes, images, soft_labels=labelled.soft_labels, windows=windows)
 
 
 def hide_at_random(n_rows: int, share: float, seed: int, style: Style) -> Callable[[np.ndarray, int], np.ndarray]:

@@ -88,7 +88,7 @@ class VisionLanguageModel:
 
     def stage(self, shown: Shown) -> np.ndarray:
         """Probabilities, and what else the adapter's night-level step reads, shape (n_epochs, 5 + n_hidden)."""
-        pictures = draw(shown, self.engine.style)
+        pictures = self.engine.lay(draw(shown, self.engine.style))
         if self.glance:
             return self.glance.read(pictures, self.name)
         return self.engine.look(pictures, self.engine.card.resolved.score.batch_size)

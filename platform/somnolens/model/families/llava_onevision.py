@@ -6,7 +6,12 @@ from somnolens.model.families.llava_next import LlavaNext
 
 
 class LlavaOnevision(LlavaNext):
-    """The model itself says how many tiles' worth of features it takes: anyres_max_9 are nine."""
+    """The model itself says how many tiles' worth of features it takes: anyres_max_9 are nine.
+
+    Of several pictures in a prompt it sees none in tiles.
+    """
+
+    shows_several = False
 
     def count_grid(self, height_px: int, width_px: int) -> tuple[int, int]:
         rows, columns = super().count_grid(height_px, width_px)

@@ -84,7 +84,8 @@ class Qwen3VL(Family):
 
     def fix_positions(self, input_ids: torch.Tensor, shape_px: tuple[int, int]) -> dict[str, torch.Tensor]:
         of_image = (input_ids == self.model.config.image_token_id).int()
-        grid = torch.tensor([[1, *(side // self.vision.patch_size for side in shape_px)]])
+        n_pictures = int(of_image[0].sum()) // self.count_image_tokens(*shape_px)
+        grid = torch.tensor([[1, *(side // self.vision.patch_size for side in shape_px)]] * n_pictures)
         position_ids, _ = self.model.model.get_rope_index(input_ids[:1], of_image[:1], grid)
         return {"position_ids": position_ids.expand(-1, len(input_ids), -1), "mm_token_type_ids": of_image}
 
