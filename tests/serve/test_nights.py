@@ -229,8 +229,10 @@ def test_nights_may_go_while_they_are_counted(empty):
 
     with ThreadPoolExecutor(2) as threads:
         coming = [threads.submit(come_and_go) for _ in range(2)]
-        assert {empty.count() for _ in range(300)} == {0}
-        stop.set()
+        try:
+            assert {empty.count() for _ in range(300)} == {0}
+        finally:
+            stop.set()
         assert [one.result() for one in coming] == [None, None]
 
 
