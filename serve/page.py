@@ -125,8 +125,10 @@ def write_colours() -> str:
 
 def _name_colours(theme: str) -> Iterator[str]:
     page, stages = (PAGE_LIGHT, STAGE_COLOURS) if theme == "light" else (PAGE_DARK, STAGE_COLOURS_DARK)
+    ground, surface = ("card", "paper") if theme == "light" else ("paper", "card")  # what is looked at is lighter
     shades = " ".join(to_hex(colour) for colour in colormaps[COLOURS](np.linspace(0, 1, N_SHADES)))
-    named = {**page, **{f"stage-{stage}": colour for stage, colour in stages.items()}}
+    named = {**page, "ground": page[ground], "surface": page[surface]}
+    named |= {f"stage-{stage}": colour for stage, colour in stages.items()}
     named |= {"speaks-for": FOR, "speaks-against": AGAINST, "shades": shades}
     yield f"  color-scheme: {theme};"
     for name, value in named.items():

@@ -174,6 +174,14 @@ export class EpochPanel {
     if (this.wanted() === wanted && this.explanations.get(wanted)) this.showReasons(this.explanations.get(wanted));
   }
 
+  /** Ask again for what did not come. */
+  retry() {
+    this.stop = new AbortController();
+    this.showPicture(this.pictures.get(this.shown));
+    this.loadPicture();
+    this.loadReasons();
+  }
+
   refuse(error, what) {
     if (error instanceof Stopped) return;
     if (what === "picture") this.wait(error.message);

@@ -17,7 +17,10 @@ export class Strip {
       const epoch = this.night.cursor - this.around + offset;
       if (epoch >= 0 && epoch < this.night.length) pick(epoch);
     });
-    new ResizeObserver(() => this.draw()).observe(this.box);
+    new ResizeObserver(([{ contentRect }]) => {
+      this.width = contentRect.width; // told here, so that a move of the cursor measures nothing
+      this.draw();
+    }).observe(this.box);
   }
 
   show(night) {
@@ -32,15 +35,12 @@ export class Strip {
     const known = new Map();
     this.colour = (name) => known.get(name) ?? known.set(name, read(name)).get(name);
     this.family = getComputedStyle(this.box).fontFamily;
-    this.width = 0;
+    this.width = this.box.clientWidth;
   }
 
   draw() {
     const { night } = this;
-    if (!night) return;
-    this.width ||= this.box.clientWidth;
-    if (this.box.clientWidth !== this.width) this.width = this.box.clientWidth;
-    if (!this.width) return;
+    if (!night || !this.width) return;
     this.around = Math.max(2, Math.floor((this.width / CELL - 1) / 2));
     this.first = (this.width - CELL * (2 * this.around + 1)) / 2;
     const context = fitCanvas(this.canvas, this.width, HEIGHT);
