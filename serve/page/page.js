@@ -313,9 +313,8 @@ async function loadModels() {
 async function loadOthers() {
   try {
     const others = await service.askJson("v1/models", { isQuiet: true });
-    const found = others.filter((one) => one.render_hash);
-    cards.push(...found);
-    start.showModel(cards[0], found.map((one) => one.name ?? one.adapter));
+    cards.push(...others);
+    start.showModel(cards[0], others.map(({ adapter }) => adapter));
   } catch (error) {
     if (![401, 404].includes(error.status)) throw error;
   }

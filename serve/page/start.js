@@ -6,7 +6,7 @@ import { Stopped } from "./service.js";
 import { percent } from "./words.js";
 
 const STATES = ["sending", "reading", "looking", "finishing"];
-const SHARES = { sending: [0, 0.1], reading: [0.1, 0.25], looking: [0.25, 0.9], finishing: [0.9, 1], queued: [0, 0.1], running: [0.1, 0.9] };
+const SENDING = 0.1; // of the bar; the rest is what the service tells
 const POLL_MS = 700;
 
 export class Start {
@@ -93,8 +93,7 @@ export class Start {
     find("choose").hidden = true;
     find("progress").hidden = false;
     find("progress-name").textContent = name;
-    const [from, to] = SHARES[state] ?? [0, 1];
-    const share = from + (to - from) * Math.max(0, Math.min(1, progress || 0));
+    const share = state === "sending" ? SENDING * progress : SENDING + (1 - SENDING) * progress;
     find("bar").style.transform = `scaleX(${share})`;
     find("track").setAttribute("aria-valuenow", Math.round(100 * share));
     find("track").setAttribute("aria-valuetext", `${state}, ${percent(share)}`);
