@@ -66,7 +66,7 @@ export class Strip {
     }
     context.fillStyle = colour(offset === 0 || night.isChanged(epoch) ? "ink" : "quiet");
     context.font = `${offset === 0 || night.isChanged(epoch) ? 650 : 450} 12px ${family}`;
-    context.fillText(stage === UNSCORED ? "–" : stage, middle, 26);
+    context.fillText(stage === UNSCORED ? "-" : stage, middle, 26);
     this.drawSure(context, epoch, x, stage);
     context.font = `500 9px ${family}`;
     const sign = night.isChanged(epoch) ? "≠" : night.isChecked(epoch) ? "✓" : night.isDoubtful(epoch) ? "?" : "";

@@ -41,7 +41,7 @@ export function clock(start, seconds, withSeconds = true) {
 
 /** A value with its unit; a dash where there is none. */
 export function measure(value, unit) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value === null || value === undefined || Number.isNaN(value)) return "-";
   return unit === "%" ? `${value.toFixed(1)} %` : `${value.toFixed(1)} ${unit}`;
 }
 

@@ -1,6 +1,7 @@
 """The page in a real browser, over the real service: what a technologist does with it."""
 
 import re
+import time
 import zipfile
 from dataclasses import dataclass
 from itertools import count
@@ -9,8 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from somnolens.read.hypnogram_table import read_table
-from somnolens.read.json_scoring import read_json
 from somnolens.read.scoring import read_hypnogram
 from somnolens.score.engine import load_reader
 from somnolens.serve.answers import describe_model
@@ -93,7 +92,7 @@ def wait_for_file(folder: Path, pattern: str, page: Page) -> Path:
     for _ in range(500):
         if found := [path for path in folder.glob(pattern) if path.stat().st_size]:
             return found[0]
-        page.evaluate("new Promise((done) => setTimeout(done, 10))")
+        time.sleep(0.02)
     raise AssertionError(f"no {pattern} in {list(folder.iterdir())}")
 
 
@@ -120,7 +119,7 @@ def test_what_is_shown_is_what_the_service_says(at_work, house):
     assert shown == [[one["index"], " ".join(one["reasons"])] for one in house.ask("review")["epochs"]]
     tiles = at_work.evaluate("[...document.querySelectorAll('.tile b')].map((one) => one.textContent)")
     for tile, one in zip(tiles, house.ask("statistics"), strict=True):
-        assert tile == ("–" if one["value"] is None else f"{one['value']:.1f} {one['unit']}")
+        assert tile == ("-" if one["value"] is None else f"{one['value']:.1f} {one['unit']}")
     row = house.night["probabilities"][0]
     shares = at_work.evaluate("[...document.querySelectorAll('.share')].map((one) => parseInt(one.textContent))")
     assert shares == [int(100 * share + 0.5) for share in row]
