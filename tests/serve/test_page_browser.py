@@ -204,21 +204,15 @@ def test_the_corrected_night_is_exported_for_other_programs(at_work, house, tmp_
     at_work.press("3", "s")
     expected = ("N3", *house.night["stages"][1:])
     assert read_hypnogram(wait_for_file(tmp_path, "*.edf", at_work)).stages == expected
-    readers = {"csv": read_table, "json": read_json}
-    for name, pattern in (
-        ("csv", "*.csv"),
-        ("json", "*.json"),
-        ("bids", "*.zip"),
-        ("pdf", "*.pdf"),
-        ("html", "*.html"),
-    ):
+    files = {}
+    for name, ending in (("csv", "csv"), ("json", "json"), ("bids", "zip"), ("pdf", "pdf"), ("html", "html")):
         at_work.press("e")
         at_work.evaluate(f"document.querySelector('[data-format={name}]').click()")
-        path = wait_for_file(tmp_path, pattern, at_work)
-        if name in readers:
-            assert readers[name](path).stages == expected
-    assert next(tmp_path.glob("*.pdf")).read_bytes().startswith(b"%PDF")
-    with zipfile.ZipFile(next(tmp_path.glob("*.zip"))) as archive:
+        files[name] = wait_for_file(tmp_path, f"*.{ending}", at_work)
+    assert read_hypnogram(files["csv"]).stages == read_hypnogram(files["json"]).stages == expected
+    assert files["pdf"].read_bytes().startswith(b"%PDF")
+    assert b"Corrected against" in files["html"].read_bytes()
+    with zipfile.ZipFile(files["bids"]) as archive:
         assert any(name.endswith(".tsv") for name in archive.namelist())
     assert at_work.complaints == []
 
