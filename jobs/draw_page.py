@@ -89,7 +89,8 @@ def take_shot(url: str, width: int, height: int, is_dark: bool) -> bytes:
             "--hide-scrollbars",
             f"--user-data-dir={folder}/profile",
         ]
-        flags += [f"--window-size={width},{height}", f"--screenshot={shot}", f"--virtual-time-budget={PATIENCE_MS}"]
+        flags += [f"--user-data-dir={folder}/profile", f"--window-size={width},{height}", f"--screenshot={shot}"]
+        flags += [f"--virtual-time-budget={PATIENCE_MS}"]
         command = [find_browser(url), *flags, *([DARK] if is_dark else []), url]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
         with Image.open(shot) as picture:
