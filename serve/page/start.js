@@ -114,7 +114,7 @@ export class Start {
   showModel(card, names = []) {
     const kappa = card.metrics?.["validation.night.kappa"] ?? card.metrics?.["validation.kappa"];
     const told = [
-      `Model ${card.adapter}, trained on ${card.trained_on.join(", ")}${typeof kappa === "number" ? `, kappa ${kappa.toFixed(2)} on others` : ""}.`,
+      `Model ${card.adapter}, trained on ${card.trained_on.join(", ")}${typeof kappa === "number" ? `, kappa ${kappa.toFixed(2)} on held-out nights` : ""}.`,
       "A research tool, not a medical device.",
     ];
     find("facts").replaceChildren(...told.map((text) => make("span", { textContent: text })));
