@@ -26,21 +26,26 @@ export function askKey(problem) {
   });
 }
 
-/** Show what went wrong; with `again`, offer to try once more. */
+const unfinished = new Set();
+
+/** Show what went wrong; with `again`, offer to try once more, with all else that failed meanwhile. */
 export function showAlert(error, again = null) {
   find("alert-title").textContent = error.title ?? "";
   find("alert-text").textContent = error.message;
+  if (again) unfinished.add(again);
   const button = find("alert-again");
-  button.hidden = !again;
+  button.hidden = !unfinished.size;
   button.onclick = () => {
+    const calls = [...unfinished];
     hideAlert();
-    again();
+    for (const call of calls) call();
   };
   find("alert-close").onclick = hideAlert;
   find("alert").hidden = false;
 }
 
 export function hideAlert() {
+  unfinished.clear();
   find("alert").hidden = true;
 }
 

@@ -53,6 +53,7 @@ export function bindKeys(actions) {
         { keys: ["e"], shown: ["e"], words: "export", act: () => actions.export() },
         { keys: ["s", "ctrl+s"], shown: ["s"], words: "save as a new hypnogram (EDF+)", act: () => actions.save() },
         { keys: ["d"], shown: ["d"], words: "dark or light", act: () => actions.theme(), always: true },
+        { keys: ["Escape"], shown: ["Esc"], words: "close a message", act: () => actions.close(), always: true },
         { keys: ["?"], shown: ["?"], words: "these keys", act: () => actions.help(), always: true },
       ],
     ],

@@ -45,8 +45,9 @@ function tellGrave(error) {
 
 /* A night. */
 
-async function open(scored, name, expiresAt = null) {
+async function open(scored, name, { expiresAt = null, epoch = null } = {}) {
   night = new Night(scored, name);
+  night.moveTo(epoch ?? 0);
   remember(name);
   document.body.dataset.view = "work";
   document.title = `${name}, somnolens`;
@@ -61,7 +62,8 @@ async function open(scored, name, expiresAt = null) {
   fillNotes(night, expiresAt);
   review.show(night);
   listen(night);
-  await loadRest(night);
+  chart.box.focus({ preventScroll: true });
+  await loadRest(night, epoch === null);
 }
 
 function listen(shown) {
@@ -92,7 +94,7 @@ function listen(shown) {
 }
 
 /** What comes after the stages, each as it arrives; one that fails does not hold up the others. */
-async function loadRest(shown) {
+async function loadRest(shown, beginsAtDoubt) {
   await Promise.all([
     load("corrections", ({ stages }) => shown.restore(stages)),
     load("review", ({ epochs }) => shown.setReview(epochs)),
@@ -101,7 +103,7 @@ async function loadRest(shown) {
     load("", ({ expires_at: expiresAt }) => fillNotes(shown, expiresAt)),
   ]);
   saving.tellState();
-  if (shown.cursor === 0 && shown.review.length) go(shown.walk(0));
+  if (beginsAtDoubt && shown.cursor === 0 && shown.review.length) go(shown.walk(0));
 }
 
 async function load(what, use) {
@@ -149,9 +151,8 @@ async function resume() {
   const name = sessionStorage.getItem(`somnolens-name-${id}`) ?? "Night";
   try {
     const { scored, expiresAt } = await start.resume(id, name);
-    const opening = open(scored, name, expiresAt);
-    if (place.get("epoch")) go(Number(place.get("epoch")) - 1);
-    await opening;
+    const epoch = place.has("epoch") ? Math.trunc(Number(place.get("epoch")) || 1) - 1 : null;
+    await open(scored, name, { expiresAt, epoch });
   } catch (error) {
     history.replaceState(null, "", location.pathname);
     tell(error);
@@ -262,6 +263,7 @@ const actions = {
   save: () => exports.fetch("edf"),
   theme: toggleTheme,
   help: () => find("help").showModal(),
+  close: hideAlert,
 };
 
 function wire() {

@@ -22,6 +22,7 @@ export class Saving {
       sessionStorage.setItem(SCORER_PLACE, scorer.value.trim());
       if (this.night?.corrections.size) this.note();
     });
+    window.addEventListener("online", () => this.isOpen && this.later());
     window.addEventListener("beforeunload", (event) => {
       if (this.isOpen) event.preventDefault();
     });
@@ -43,12 +44,12 @@ export class Saving {
   /** Wait until everything is saved. */
   async settle() {
     this.later.cancel();
-    await this.running;
+    await this.running?.catch(() => {});
     if (this.isOpen) await this.save();
   }
 
   async save() {
-    await this.running;
+    await this.running?.catch(() => {}); // whoever waited for that one was told
     this.running = this.put();
     try {
       await this.running;

@@ -3,6 +3,7 @@
 import re
 import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -63,10 +64,11 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
-def at_work(page: Page, house: House) -> Page:
+def at_work(page: Page, house: House) -> Iterator[Page]:
     """The page with the night that is kept, nothing corrected, at its first epoch."""
     httpx.put(f"{house.path}/corrections", json={"scorer": "", "stages": {}})
-    return enter(page, house, f"#night={house.night['id']}&epoch=1")
+    yield enter(page, house, f"#night={house.night['id']}&epoch=1")
+    wait_until_saved(page)  # or the browser would ask before it leaves the page
 
 
 def enter(page: Page, house: House, place: str = "", size: tuple[int, int] = DESK, **more: bool) -> Page:
