@@ -9,16 +9,22 @@ from itertools import count
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from somnolens.hypnogram import Hypnogram
 from somnolens.read.scoring import read_hypnogram
+from somnolens.report.morning import look_at
 from somnolens.score.engine import load_reader
-from somnolens.serve.answers import describe_model
+from somnolens.score.night import ScoredNight, describe_reader
+from somnolens.serve.answers import describe_model, describe_night
 from somnolens.serve.api import create_api
 from somnolens.serve.batching import PictureBatcher
-from somnolens.serve.nights import open_store
+from somnolens.serve.kept import write_kept
+from somnolens.serve.nights import ANSWER, NightStore, Step, open_store
 from somnolens.serve.staging import Stager
 from somnolens.serve.work import SignalWork
+from somnolens.simulate.chain import draw_stages
 from tests.report.browser import Page, find_browser, open_browser
 from tests.report.test_morning_browser import CONTRASTS
 from tests.serve.house import run_server
@@ -33,6 +39,7 @@ class House:
 
     url: str
     night: dict
+    store: NightStore
 
     @property
     def path(self) -> str:
@@ -52,7 +59,7 @@ def house(service_settings, engine, night_path, tmp_path_factory):
     with run_server(api) as url:
         answer = httpx.post(f"{url}/v1/nights?keep=true", content=night_path.read_bytes(), timeout=60)
         assert answer.status_code == 200, answer.text
-        yield House(url, answer.json())
+        yield House(url, answer.json(), store)
 
 
 @pytest.fixture(scope="module")
@@ -319,3 +326,52 @@ def test_a_desk_shows_all_on_one_screen_and_nothing_is_wider_than_a_phone(page, 
     sizes = page.evaluate("[...document.querySelectorAll('.thumb button')].map((one) => one.offsetHeight)")
     assert len(sizes) == 8
     assert min(sizes) >= 44
+
+
+@pytest.fixture(scope="module")
+def long_night(house, service_settings, night_path) -> str:
+    """The id of a night of 1,000 epochs, staged by a model that is often in doubt; its signals were not kept."""
+    reader, rng = load_reader(service_settings.adapter), np.random.default_rng(0)
+    seen = look_at(night_path, reader.style)
+    codes = draw_stages(1000, rng)
+    probabilities = 0.45 * np.eye(5)[codes] + 0.55 * rng.dirichlet(np.ones(5), 1000)
+    stages = Hypnogram.from_codes(codes).stages
+    derivations = dict(zip(seen.epochs.derivations, seen.epochs.sources, strict=True))
+    quality = np.zeros((1000, len(derivations)), dtype=np.uint8)
+    night = ScoredNight(
+        Hypnogram(stages, "somnolens", 0.0, probabilities),
+        seen.recording.start,
+        derivations,
+        quality,
+        describe_reader(reader),
+    )
+    id = house.store.begin("anyone", keep=True).id
+    write_kept(house.store, id, seen, night, keep_signals=False)
+    house.store.write(id, ANSWER, describe_night(night, id).model_dump_json().encode())
+    house.store.finish(id, Step("done", 1.0))
+    return id
+
+
+MOVES = """
+(() => {
+  const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const time = (key) => {
+    const began = performance.now();
+    press(key);
+    document.body.getBoundingClientRect();
+    return performance.now() - began;
+  };
+  return Array.from({ length: 200 }, (_, turn) => time(turn % 4 ? "ArrowRight" : "j"));
+})()
+"""
+"""What 200 moves of the cursor cost in milliseconds, layout included."""
+
+
+def test_a_thousand_epochs_are_walked_without_lag(page, house, long_night):
+    enter(page, house, f"#night={long_night}&epoch=1")
+    assert page.evaluate("document.getElementById('chart').ariaValueMax") == "1000"
+    assert page.wait_for("document.querySelectorAll('#list .item').length") > 100
+    page.evaluate(MOVES)
+    costs = page.evaluate(MOVES)
+    assert np.median(costs) < 16, costs
+    page.wait_for("document.getElementById('waiting').textContent.includes('signals of this night were not kept')")
