@@ -130,6 +130,7 @@ def _name_colours(theme: str) -> Iterator[str]:
     named = {**page, "ground": page[ground], "surface": page[surface]}
     named |= {f"stage-{stage}": colour for stage, colour in stages.items()}
     named |= {"speaks-for": FOR, "speaks-against": AGAINST, "shades": shades}
+    named["shine"] = "1" if theme == "light" else "0.88"  # white paper is not to dazzle in the dark
     yield f"  color-scheme: {theme};"
     for name, value in named.items():
         yield f"  --{name}: {value};"

@@ -8,10 +8,10 @@
 import { find, fitCanvas, readColours } from "./elements.js";
 import { STAGES, TOP_TO_BOTTOM, UNSCORED, percent } from "./words.js";
 
-const ROW = 18;
+const ROW = 16;
 const MARKS = 15;
-const DENSITY = 15;
-const SPECTRUM = 70;
+const DENSITY = 14;
+const SPECTRUM = 58;
 const AXIS = 20;
 const GAP = 9;
 const NARROW = 720;
@@ -156,7 +156,7 @@ export class NightChart {
   }
 
   nameRow(context, colour, family, stage, y) {
-    context.font = `${stage === "R" ? 650 : 450} 11px ${family}`;
+    context.font = `${stage === "R" ? 650 : 450} 10.5px ${family}`;
     context.fillStyle = colour("ink");
     context.textAlign = "right";
     context.fillText(stage, this.left - 9, y);
@@ -257,11 +257,11 @@ export class NightChart {
     write("Spectrogram", TOPS.spectrum + 11, "ink", 550);
     if (!this.spectrum) return;
     write(`${this.spectrum.derivation}, Hz`, TOPS.spectrum + 26);
-    this.spectrum.drawRamp(context, this.right + 12, TOPS.spectrum + 39, 98, 7);
+    this.spectrum.drawRamp(context, this.right + 12, TOPS.spectrum + 37, 98, 7);
     const [low, high] = this.spectrum.limits.map((limit) => Math.round(limit));
-    write(`${low}`.replace("-", "−"), TOPS.spectrum + 60);
+    write(`${low}`.replace("-", "−"), TOPS.spectrum + 57);
     context.textAlign = "right";
-    context.fillText(`${high} dB`, this.right + 110, TOPS.spectrum + 60);
+    context.fillText(`${high} dB`, this.right + 110, TOPS.spectrum + 57);
   }
 }
 

@@ -87,12 +87,11 @@ export class EpochPanel {
     const epoch = night.cursor;
     const standing = night.stage(epoch);
     for (const [place, stage] of STAGES.entries()) {
-      const { button, bar, share, tag } = this.rows.get(stage);
+      const { button, bar, share } = this.rows.get(stage);
       const probability = night.probabilities[epoch][place];
       bar.style.transform = `scaleX(${probability})`;
       share.textContent = percent(probability);
       button.setAttribute("aria-pressed", stage === standing);
-      tag.textContent = stage === night.stages[epoch] && night.isChecked(epoch) ? "model" : "";
       const said = `${STAGE_WORDS[stage]}, ${percent(probability)}${stage === standing ? ", the stage that stands" : ""}`;
       button.setAttribute("aria-label", said);
     }
@@ -234,7 +233,7 @@ export class EpochPanel {
     const { clientWidth: width, clientHeight: height } = find("frame");
     const isShown = this.explanation && this.heatStage !== "" && width;
     canvas.hidden = !isShown;
-    find("legend").replaceChildren(...(isShown ? legend(this.explanation.stage) : [document.createTextNode("No heat is shown.")]));
+    find("legend").replaceChildren(...(isShown ? legend(this.explanation.stage) : []));
     if (!isShown) return;
     const context = fitCanvas(canvas, width, height);
     const { values, derivations, seconds } = this.explanation.cells;
@@ -281,11 +280,10 @@ export class EpochPanel {
 function makeRow(stage, choose) {
   const bar = make("span", { className: "fill", data: { stage } });
   const share = make("span", { className: "share" });
-  const tag = make("small", { className: "tag" });
   const key = make("kbd", { textContent: { W: "w", N1: "1", N2: "2", N3: "3", R: "r" }[stage] });
-  const button = make("button", { className: "stage", data: { stage } }, chip(stage), make("span", { className: "bar" }, bar, tag), share, key);
+  const button = make("button", { className: "stage", data: { stage } }, chip(stage), make("span", { className: "bar" }, bar), share, key);
   button.addEventListener("click", () => choose(stage));
-  return { button, bar, share, tag };
+  return { button, bar, share };
 }
 
 function list(title, sign, sentences, kind) {
@@ -305,7 +303,7 @@ function others({ stage, rules }) {
 
 function legend(stage) {
   const key = (kind, text) => [make("i", { className: kind }), document.createTextNode(text)];
-  return [...key("for", `+ spoke for ${stage}`), ...key("against", `− spoke against ${stage}`)];
+  return [...key("for", `+ for ${stage}`), ...key("against", "− against")];
 }
 
 function quantile(values, share) {

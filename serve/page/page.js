@@ -56,20 +56,21 @@ async function open(scored, name, { expiresAt = null, epoch = null } = {}) {
   find("demo").hidden = !isDemonstration(scored);
   chart.show(night, null);
   strip.show(night);
+  chart.place(strip.around);
   panel.show(night, findLayout(scored));
   saving.show(night);
   exports.show(night);
   fillNotes(night, expiresAt);
   review.show(night);
   listen(night);
-  chart.box.focus({ preventScroll: true });
+  if (epoch === null) chart.box.focus({ preventScroll: true });
   await loadRest(night, epoch === null);
 }
 
 function listen(shown) {
   shown.addEventListener("cursor", () => {
-    chart.place();
     strip.draw();
+    chart.place(strip.around);
     panel.refresh();
     review.mark();
     keepPlace();

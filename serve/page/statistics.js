@@ -18,14 +18,20 @@ export function showStatistics(statistics) {
 
 function makeTile(one) {
   const words = [one.definition, one.normal ? `usual: ${usual(one.normal, one.unit)}` : "", one.source ?? ""];
-  const name = make("dt", { textContent: SHORT[one.name] ?? one.name });
+  const name = make("dt", {}, SHORT[one.name] ?? one.name);
   const value = make("dd", {}, make("b", { textContent: measure(one.value, one.unit) }));
   const tile = make("div", { className: "tile", title: [one.name, ...words].filter(Boolean).join("\n") }, name, value);
   if (one.normal) {
-    value.append(makeScale(one));
-    value.append(make("small", { textContent: `${sign(one)} ${usual(one.normal, one.unit)}` }));
+    name.append(make("small", { textContent: shorten(one.normal), ariaLabel: `usual: ${usual(one.normal, one.unit)}` }));
+    value.append(make("span", { className: "sign", textContent: sign(one) }), makeScale(one));
   }
   return tile;
+}
+
+/** What is usual in a few letters. */
+function shorten([low, high]) {
+  if (high === null) return `≥ ${low}`;
+  return low === null ? `≤ ${high}` : `${low}–${high}`;
 }
 
 /** Below, within or above what is usual, as a sign: colour says nothing here. */

@@ -4,7 +4,7 @@ import { find, fitCanvas, readColours } from "./elements.js";
 import { UNSCORED } from "./words.js";
 
 const CELL = 27;
-const HEIGHT = 46;
+const HEIGHT = 44;
 
 export class Strip {
   /** @param {(epoch: number) => void} pick */
@@ -66,16 +66,17 @@ export class Strip {
     }
     context.fillStyle = colour(offset === 0 || night.isChanged(epoch) ? "ink" : "quiet");
     context.font = `${offset === 0 || night.isChanged(epoch) ? 650 : 450} 12px ${family}`;
-    context.fillText(stage === UNSCORED ? "-" : stage, middle, 26);
+    context.fillText(stage === UNSCORED ? "-" : stage, middle, 25);
     this.drawSure(context, epoch, x, stage);
-    context.font = `500 9px ${family}`;
+    context.fillStyle = colour(night.isChanged(epoch) ? "ink" : "quiet");
+    context.font = `600 9px ${family}`;
     const sign = night.isChanged(epoch) ? "≠" : night.isChecked(epoch) ? "✓" : night.isDoubtful(epoch) ? "?" : "";
-    context.fillText(sign, middle, 12);
+    context.fillText(sign, middle, 11);
   }
 
   drawSure(context, epoch, x, stage) {
     const { night, colour } = this;
-    const height = Math.max(1.5, 11 * (night.isChanged(epoch) ? 1 : night.confidence(epoch)));
+    const height = Math.max(1.5, 10 * (night.isChanged(epoch) ? 1 : night.confidence(epoch)));
     const box = [x + 4.5, HEIGHT - 4 - height, CELL - 9, height];
     context.fillStyle = colour(`stage-${stage}`);
     context.fillRect(...box);
