@@ -5,7 +5,9 @@ import { Stopped } from "./service.js";
 import { DOUBTFUL, STAGES, STAGE_WORDS, UNSCORED, count, percent, sentence } from "./words.js";
 
 const PICTURE_WAIT_MS = 40;
-const REASONS_WAIT_MS = 450;
+const REASONS_WAIT_MS = 200;
+const HEAT_WAIT_MS = 700;
+const HEAT_PLACE = "somnolens-heat";
 const MOST_KEPT = 240;
 const STRONGEST = 0.995;
 const SIGN_FROM = 0.45;
@@ -41,15 +43,18 @@ export class EpochPanel {
    * @param {(error: Error) => void} tell is called with what went wrong
    */
   constructor(service, choose, tell) {
-    Object.assign(this, { service, tell, night: null, layout: null, heatStage: "own", shown: -1, explanation: null });
+    Object.assign(this, { service, tell, night: null, layout: null, shown: -1, explanation: null, isHeating: false });
+    this.heatStage = sessionStorage.getItem(HEAT_PLACE) ?? "own";
     this.pictures = new Shelf(MOST_KEPT, (url) => URL.revokeObjectURL(url));
     this.explanations = new Shelf(MOST_KEPT);
+    this.heats = new Shelf(MOST_KEPT);
     this.rows = new Map(STAGES.map((stage) => [stage, makeRow(stage, choose)]));
     find("stages").append(...[...this.rows.values()].map(({ button }) => button));
     find("heat-stage").append(...STAGES.map((stage) => make("option", { value: stage, textContent: stage })));
     find("heat-stage").addEventListener("change", ({ target }) => this.chooseHeat(target.value));
     this.askPicture = rest(PICTURE_WAIT_MS, () => this.loadPicture());
     this.askReasons = rest(REASONS_WAIT_MS, () => this.loadReasons());
+    this.askHeat = rest(HEAT_WAIT_MS, () => this.loadHeat());
     new ResizeObserver(() => this.drawHeat()).observe(find("frame"));
   }
 
@@ -58,6 +63,7 @@ export class EpochPanel {
     Object.assign(this, { night, layout, shown: -1, explanation: null });
     this.pictures.clear();
     this.explanations.clear();
+    this.heats.clear();
     find("sheet").style.setProperty("--aspect", layout.width / layout.height);
     find("frame").style.aspectRatio = `${layout.width} / ${layout.height}`;
     this.nameBands();
@@ -80,6 +86,7 @@ export class EpochPanel {
     this.showReasons(this.explanations.get(this.wanted()));
     this.askPicture();
     this.askReasons();
+    this.askHeat();
   }
 
   fillRows() {
@@ -163,14 +170,35 @@ export class EpochPanel {
   async loadReasons() {
     const wanted = this.wanted();
     if (this.explanations.get(wanted)) return;
-    const [epoch, stage] = wanted.split(" ");
     try {
-      const path = `${this.path(epoch, "explanation")}?stage=${stage}`;
-      this.explanations.put(wanted, await this.service.askJson(path, { signal: this.stop.signal }));
+      this.explanations.put(wanted, await this.explain(wanted, false, this.stop.signal));
     } catch (error) {
       this.refuse(error, "reasons");
     }
     if (this.wanted() === wanted && this.explanations.get(wanted)) this.showReasons(this.explanations.get(wanted));
+  }
+
+  explain(wanted, heat, signal) {
+    const [epoch, stage] = wanted.split(" ");
+    return this.service.askJson(`${this.path(epoch, "explanation")}?stage=${stage}&heat=${heat}`, { signal });
+  }
+
+  /** Heat costs the service a pass for each cell: it is asked for one epoch at a time, once somebody stays there. */
+  async loadHeat() {
+    const wanted = this.wanted();
+    if (this.isHeating || this.heatStage === "" || this.heats.get(wanted)) return;
+    const { night } = this;
+    this.isHeating = true;
+    this.drawHeat();
+    try {
+      const { cells } = await this.explain(wanted, true);
+      if (night === this.night) this.heats.put(wanted, cells);
+    } catch (error) {
+      this.refuse(error, "heat");
+    }
+    this.isHeating = false;
+    this.drawHeat();
+    if (this.wanted() !== wanted) this.askHeat();
   }
 
   /** Ask again for what did not come. */
@@ -179,12 +207,13 @@ export class EpochPanel {
     this.showPicture(this.pictures.get(this.shown));
     this.loadPicture();
     this.loadReasons();
+    this.loadHeat();
   }
 
   refuse(error, what) {
     if (error instanceof Stopped) return;
     if (what === "picture") this.wait(error.message);
-    else this.showFailure(error.message);
+    else if (what === "reasons") this.showFailure(error.message);
     this.tell(error);
   }
 
@@ -218,8 +247,10 @@ export class EpochPanel {
 
   chooseHeat(stage) {
     this.heatStage = stage;
+    sessionStorage.setItem(HEAT_PLACE, stage);
     this.showReasons(this.explanations.get(this.wanted()));
     if (!this.explanation) this.loadReasons();
+    this.loadHeat();
   }
 
   toggleHeat() {
@@ -231,18 +262,24 @@ export class EpochPanel {
   drawHeat() {
     const canvas = find("heat");
     const { clientWidth: width, clientHeight: height } = find("frame");
-    const isShown = this.explanation && this.heatStage !== "" && width;
-    canvas.hidden = !isShown;
-    find("legend").replaceChildren(...(isShown ? legend(this.explanation.stage) : []));
-    if (!isShown) return;
+    const cells = this.heatStage === "" || !this.night ? null : this.heats.get(this.wanted());
+    canvas.hidden = !cells || !width;
+    find("legend").replaceChildren(...this.tellLegend(cells));
+    if (canvas.hidden) return;
     const context = fitCanvas(canvas, width, height);
-    const { values, derivations, seconds } = this.explanation.cells;
+    const { values, derivations, seconds } = cells;
     const strongest = quantile(values.flat().map(Math.abs), STRONGEST) || 1;
     const colour = readColours();
     for (const [row, name] of derivations.entries()) {
       const band = this.layout.bands.find(([other]) => other === name);
       if (band) this.drawBand(context, colour, band, values[row], strongest, { width, height, seconds });
     }
+  }
+
+  tellLegend(cells) {
+    if (cells) return legend(this.wanted().split(" ")[1]);
+    const text = this.isHeating && this.heatStage !== "" ? "measuring the heat" : "";
+    return text ? [make("span", { className: "looking", textContent: text })] : [];
   }
 
   drawBand(context, colour, [, top, tall], values, strongest, { width, height, seconds }) {

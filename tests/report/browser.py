@@ -72,7 +72,7 @@ class Page:
     def wait_for(self, script: str, seconds: float = 30) -> Any:
         """The value of an expression on the page, as soon as it is one that counts."""
         deadline = time.monotonic() + seconds
-        while not (value := self.evaluate(script)):
+        while (value := self.evaluate(script)) in (None, False, 0, "", []):  # an element comes as {}
             assert time.monotonic() < deadline, f"{script} was not there in {seconds:g} s"
             time.sleep(0.02)
         return value

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 @contextmanager
 def run_server(app: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port of this machine for as long as the block runs; its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
@@ -24,5 +25,4 @@ def run_server(app: ASGIApp) -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
-        server.force_exit = True
         thread.join(20)

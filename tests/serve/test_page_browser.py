@@ -31,6 +31,8 @@ from tests.serve.house import run_server
 
 DESK, PHONE = (1440, 900), (390, 844)
 visits = count()
+NO_HEAT = "if (location.protocol === 'http:') sessionStorage.setItem('somnolens-heat', '')"
+"""Heat costs 180 passes an epoch: it is looked at in one test alone."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def page(tmp_path_factory):
     if find_browser() is None:
         pytest.skip("no Chromium or Chrome is on the PATH")
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        opened.ask("Page.addScriptToEvaluateOnNewDocument", source=NO_HEAT)
         yield opened
 
 
@@ -134,14 +137,19 @@ def test_what_is_shown_is_what_the_service_says(at_work, house):
     assert shares == [int(100 * share + 0.5) for share in row]
 
 
-def test_the_reasons_and_the_heat_of_an_epoch_come_by_themselves(at_work, house):
-    at_work.wait_for("document.querySelector('#why .evidence, #why .small') && !document.getElementById('heat').hidden")
-    explained = house.ask("epochs/0/explanation")
+def test_the_reasons_of_an_epoch_come_by_themselves_and_its_heat_when_wanted(at_work, house):
+    at_work.wait_for("document.querySelector('#why .evidence, #why .small')")
+    explained = house.ask("epochs/0/explanation?heat=false")
+    assert explained["cells"] is None
     sentences = [*explained["evidence_for"], *explained["evidence_against"]]
     shown = at_work.evaluate("[...document.querySelectorAll('.evidence li')].map((one) => one.textContent)")
     assert [text.lower() for text in shown] == [re.sub(r"^(For|Against) \w+: ", "", text).lower() for text in sentences]
+    assert at_work.evaluate("document.getElementById('heat').hidden")
+    at_work.press("m")
+    at_work.wait_for("!document.getElementById('heat').hidden", seconds=60)
     painted = "document.getElementById('heat').getContext('2d').getImageData(0, 0, 600, 200).data.some((v) => v > 0)"
     assert at_work.evaluate(painted)
+    assert read(at_work, "legend") == f"+ for {house.night['stages'][0]}− against"
     at_work.press("m")
     assert at_work.evaluate("document.getElementById('heat').hidden")
 
