@@ -17,20 +17,28 @@ from somnolens.read.scoring import read_hypnogram
 from somnolens.report.morning import look_at
 from somnolens.score.engine import load_reader
 from somnolens.score.night import ScoredNight, describe_reader
-from somnolens.serve.answers import describe_model, describe_night
-from somnolens.serve.api import create_api
-from somnolens.serve.batching import PictureBatcher
+from somnolens.serve.answers import describe_night
+from somnolens.serve.gate import Gate
 from somnolens.serve.kept import write_kept
-from somnolens.serve.nights import ANSWER, NightStore, Step, open_store
-from somnolens.serve.staging import Stager
-from somnolens.serve.work import SignalWork
+from somnolens.serve.keys import KeySource, add_key
+from somnolens.serve.limits import Counters
+from somnolens.serve.nights import ANSWER, Step
 from somnolens.simulate.chain import draw_stages
 from tests.report.browser import Page, find_browser, open_browser
 from tests.report.test_morning_browser import CONTRASTS
-from tests.serve.house import run_server
 
 DESK, PHONE = (1440, 900), (390, 844)
 visits = count()
+PAINTED = """
+(() => {
+  const { width, height } = document.getElementById("heat");
+  const { data } = document.getElementById("heat").getContext("2d").getImageData(0, 0, width, height);
+  const rows = Array.from({ length: height }, (_, row) => row)
+    .filter((row) => data.subarray(4 * row * width, 4 * (row + 1) * width).some((value) => value));
+  return [rows[0] / height, rows.at(-1) / height];
+})()
+"""
+"""Where the heat begins and ends, from the top of the picture to its bottom."""
 NO_HEAT = "if (location.protocol === 'http:') sessionStorage.setItem('somnolens-heat', '')"
 """Heat costs 180 passes an epoch: it is looked at in one test alone."""
 
@@ -41,7 +49,6 @@ class House:
 
     url: str
     night: dict
-    store: NightStore
 
     @property
     def path(self) -> str:
@@ -52,16 +59,10 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(service_settings, engine, night_path, tmp_path_factory):
-    settings = service_settings.model_copy(update={"nights_folder": str(tmp_path_factory.mktemp("nights"))})
-    reader, store, size = load_reader(settings.adapter), open_store(settings), settings.max_batch_size
-    batcher = PictureBatcher(lambda pictures: engine.look(pictures, size), size, wait_s=0.0)
-    stager = Stager(reader, batcher.score, size, chunks_at_once=2, nights_at_once=1)
-    api = create_api(SignalWork(stager, store, settings), store, describe_model(reader, settings.adapter), settings)
-    with run_server(api) as url:
-        answer = httpx.post(f"{url}/v1/nights?keep=true", content=night_path.read_bytes(), timeout=60)
-        assert answer.status_code == 200, answer.text
-        yield House(url, answer.json(), store)
+def house(url, night_path):
+    answer = httpx.post(f"{url}/v1/nights?keep=true", content=night_path.read_bytes(), timeout=60)
+    assert answer.status_code == 200, answer.text
+    return House(url, answer.json())
 
 
 @pytest.fixture(scope="module")
@@ -137,22 +138,24 @@ def test_what_is_shown_is_what_the_service_says(at_work, house):
     assert shares == [int(100 * share + 0.5) for share in row]
 
 
-@pytest.mark.slow
-def test_the_reasons_of_an_epoch_come_by_themselves_and_its_heat_when_wanted(at_work, house):
-    at_work.wait_for("document.querySelector('#why .evidence, #why .small')")
-    explained = house.ask("epochs/0/explanation?heat=false")
+def test_the_reasons_of_an_epoch_come_by_themselves_and_its_heat_when_wanted(page, url, lean_path):
+    night = httpx.post(f"{url}/v1/nights?keep=true", content=lean_path.read_bytes(), timeout=60).json()
+    house = House(url, night)
+    enter(page, house, f"#night={night['id']}&epoch=3")
+    page.wait_for("document.querySelector('#why .evidence, #why .small')")
+    explained = house.ask("epochs/2/explanation?heat=false")
     assert explained["cells"] is None
     sentences = [*explained["evidence_for"], *explained["evidence_against"]]
-    shown = at_work.evaluate("[...document.querySelectorAll('.evidence li')].map((one) => one.textContent)")
+    shown = page.evaluate("[...document.querySelectorAll('.evidence li')].map((one) => one.textContent)")
     assert [text.lower() for text in shown] == [re.sub(r"^(For|Against) \w+: ", "", text).lower() for text in sentences]
-    assert at_work.evaluate("document.getElementById('heat').hidden")
-    at_work.press("m")
-    at_work.wait_for("!document.getElementById('heat').hidden", seconds=60)
-    painted = "document.getElementById('heat').getContext('2d').getImageData(0, 0, 600, 200).data.some((v) => v > 0)"
-    assert at_work.evaluate(painted)
-    assert read(at_work, "legend").startswith(f"+ for {house.night['stages'][0]}")
-    at_work.press("m")
-    assert at_work.evaluate("document.getElementById('heat').hidden")
+    assert page.evaluate("document.getElementById('heat').hidden")
+    page.press("m")
+    page.wait_for("!document.getElementById('heat').hidden")
+    assert read(page, "legend").startswith(f"+ for {night['stages'][2]}")
+    first, last = page.evaluate(PAINTED)
+    assert 48 / 224 - 0.01 <= first < last <= 96 / 224 + 0.01, "the band of C4-M1, the second of six, and no other"
+    page.press("m")
+    assert page.evaluate("document.getElementById('heat').hidden")
 
 
 def test_the_review_list_is_walked_with_the_keyboard(at_work, house):
@@ -334,7 +337,7 @@ def test_a_desk_shows_all_on_one_screen_and_nothing_is_wider_than_a_phone(page, 
 
 
 @pytest.fixture(scope="module")
-def long_night(house, service_settings, night_path) -> str:
+def long_night(store, service_settings, night_path) -> str:
     """The id of a night of 1,000 epochs, staged by a model that is often in doubt; its signals were not kept."""
     reader, rng = load_reader(service_settings.adapter), np.random.default_rng(0)
     seen = look_at(night_path, reader.style)
@@ -350,10 +353,10 @@ def long_night(house, service_settings, night_path) -> str:
         quality,
         describe_reader(reader),
     )
-    id = house.store.begin("anyone", keep=True).id
-    write_kept(house.store, id, seen, night, keep_signals=False)
-    house.store.write(id, ANSWER, describe_night(night, id).model_dump_json().encode())
-    house.store.finish(id, Step("done", 1.0))
+    id = store.begin("anybody", keep=True, adapter=service_settings.adapter).id
+    write_kept(store, id, seen, night, keep_signals=False)
+    store.write(id, ANSWER, describe_night(night, id).model_dump_json().encode())
+    store.finish(id, Step("done", 1.0))
     return id
 
 
@@ -380,3 +383,27 @@ def test_a_thousand_epochs_are_walked_without_lag(page, house, long_night):
     costs = page.evaluate(MOVES)
     assert np.median(costs) < 16, costs
     page.wait_for("document.getElementById('waiting').textContent.includes('signals of this night were not kept')")
+
+
+def test_a_key_is_asked_for_where_one_is_wanted(page, make_api, serve_asgi, service_settings, night_path, tmp_path):
+    settings = service_settings.model_copy(update={"insecure": False})
+    key = add_key(tmp_path / "keys.json", "AB")
+    gate = Gate(make_api(), settings, KeySource(str(tmp_path / "keys.json")), Counters(settings.requests_at_once))
+    with serve_asgi(gate) as url:
+        page.open(url, *DESK)
+        page.wait_for("document.body.dataset.isReady")
+        page.give_file("#file", night_path)
+        page.wait_for("document.getElementById('key').open")
+        assert "has no key" in read(page, "key-why")
+        give_key(page, "som_wrong")
+        page.wait_for("document.getElementById('key-why').textContent.includes('not known')")
+        give_key(page, key)
+        page.wait_for("document.body.dataset.view === 'work' && document.querySelector('#numbers .tile')")
+        assert page.evaluate("[...Object.values(sessionStorage)]").count(key) == 1
+        assert page.evaluate("localStorage.length") == 0
+        assert key not in page.evaluate("location.href") + page.evaluate("document.body.innerHTML")
+
+
+def give_key(page: Page, key: str) -> None:
+    page.ask("Input.insertText", text=key)
+    page.press("Enter")
