@@ -21,6 +21,7 @@ export class Night extends EventTarget {
     this.future = [];
     this.cursor = 0;
     this.review = [];
+    this.isReviewed = false;
     this.ranks = new Map();
   }
 
@@ -35,7 +36,7 @@ export class Night extends EventTarget {
   }
 
   isDoubtful(epoch) {
-    return this.ranks.has(epoch) || (!this.ranks.size && this.confidence(epoch) < DOUBTFUL);
+    return this.ranks.has(epoch) || (!this.isReviewed && this.confidence(epoch) < DOUBTFUL);
   }
 
   /** Whether a person has given this epoch a stage, another one or the same. */
@@ -112,6 +113,7 @@ export class Night extends EventTarget {
 
   setReview(epochs) {
     this.review = epochs;
+    this.isReviewed = true;
     this.ranks = new Map(epochs.map(({ index }, rank) => [index, rank]));
     this.dispatchEvent(new Event("review"));
   }

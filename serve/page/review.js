@@ -20,7 +20,7 @@ export class ReviewList {
     this.current = null;
     this.items = new Map(night.review.map((one) => [one.index, makeItem(night, one)]));
     this.list.replaceChildren(...[...this.items.values()].map((button) => make("li", {}, button)));
-    if (!night.review.length) this.list.replaceChildren(make("li", { className: "empty", textContent: "No epoch is in doubt." }));
+    if (!night.review.length) this.list.replaceChildren(makeEmpty(night));
     this.count();
     this.mark();
   }
@@ -70,6 +70,12 @@ export class ReviewList {
     find("done").textContent = all ? `${done} of ${count(all, "epoch")} done` : "";
     find("meter").style.transform = `scaleX(${all ? done / all : 0})`;
   }
+}
+
+/** Whole nights are measured when somebody first asks, which takes a while. */
+function makeEmpty({ isReviewed }) {
+  const [text, more] = isReviewed ? ["No epoch is in doubt.", ""] : ["Measuring the night", "looking"];
+  return make("li", { className: `empty ${more}`, textContent: text });
 }
 
 function makeItem(night, { index, confidence, reasons }) {

@@ -9,6 +9,9 @@ const STATES = ["sending", "reading", "looking", "finishing"];
 const SENDING = 0.1; // of the bar; the rest is what the service tells
 const POLL_MS = 700;
 
+/** Not where the recording is at fault: it would be refused again. */
+const isWorthAnother = ({ status }) => !status || status === 429 || status >= 500;
+
 export class Start {
   /**
    * @param {import("./service.js").Service} service
@@ -72,7 +75,7 @@ export class Start {
       const scored = await this.service.stage(path, body, ({ state, progress }) => this.show(name, state, progress), this.stop.signal);
       this.open(scored, name);
     } catch (error) {
-      if (!(error instanceof Stopped)) this.tell(error, () => this.run(path, body, name));
+      if (!(error instanceof Stopped)) this.tell(error, isWorthAnother(error) ? () => this.run(path, body, name) : null);
     } finally {
       this.hide();
     }
