@@ -9,7 +9,7 @@ const SHORT = {
   "Sleep efficiency": "Efficiency",
   "Sleep onset latency": "Onset",
   "Wake after sleep onset": "WASO",
-  "REM latency": "REM latency",
+  "REM latency": "R latency",
 };
 
 export function showStatistics(statistics) {
