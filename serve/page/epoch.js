@@ -55,7 +55,11 @@ export class EpochPanel {
     this.askPicture = rest(PICTURE_WAIT_MS, () => this.loadPicture());
     this.askReasons = rest(REASONS_WAIT_MS, () => this.loadReasons());
     this.askHeat = rest(HEAT_WAIT_MS, () => this.loadHeat());
-    new ResizeObserver(() => this.drawHeat()).observe(find("frame"));
+    this.size = { width: 0, height: 0 };
+    new ResizeObserver(([{ contentRect }]) => {
+      this.size = contentRect; // told here, so that a move of the cursor measures nothing
+      this.drawHeat();
+    }).observe(find("frame"));
   }
 
   /** @param {{bands: [string, number, number][], height: number, width: number, nShown: number}} layout of a picture */
@@ -261,7 +265,7 @@ export class EpochPanel {
   /** Coloured paper under the ink, a cell for each derivation and second; the strongest have a sign as well. */
   drawHeat() {
     const canvas = find("heat");
-    const { clientWidth: width, clientHeight: height } = find("frame");
+    const { width, height } = this.size;
     const cells = this.heatStage === "" || !this.night ? null : this.heats.get(this.wanted());
     canvas.hidden = !cells || !width;
     find("legend").replaceChildren(...this.tellLegend(cells));
