@@ -4,7 +4,7 @@
     python jobs/draw_page.py http://127.0.0.1:8000 platform/figures
 
 A simulated night is scored by the service, a few epochs are corrected, and a Chromium or Chrome that is on the PATH
-shows the page on a desk, in the dark, and on a phone. The night is deleted afterwards.
+shows the page on a desk, in the dark, and on a phone. The night is deleted afterwards, unless it was there before.
 """
 
 import io
@@ -40,17 +40,19 @@ N_COLOURS = 192
 def main(
     url: Annotated[str, typer.Argument(help="address of the service")],
     out: Annotated[Path, typer.Argument(help="folder of the pictures")],
-    key: Annotated[str, typer.Option(help="key, where the service wants one")] = "",
+    kept: Annotated[str, typer.Option(help="id of a night that the service keeps, in place of a new one")] = "",
 ) -> None:
-    """Draw the page of a service."""
-    with httpx.Client(base_url=url, timeout=600, headers={"X-API-Key": key} if key else {}) as http:
-        night = ask(http, "POST", f"/v1/nights/simulated?seed={SEED}&hours={HOURS}&wait=answer")
+    """Draw the page of a service that wants no key: one started with --insecure."""
+    with httpx.Client(base_url=url, timeout=3600) as http:
+        new = f"/v1/nights/simulated?seed={SEED}&hours={HOURS}&wait=answer"
+        night = ask(http, "GET", f"/v1/nights/{kept}")["night"] if kept else ask(http, "POST", new)
         path = f"/v1/nights/{night['id']}"
         epoch = correct_some(http, path, night)
         for name, (width, height, is_dark) in SHOTS.items():
             place = "" if name == "page-start" else f"#night={night['id']}&epoch={epoch + 1}"
             write_bytes(out / f"{name}.png", take_shot(f"{url}/{place}", width, height, is_dark))
-        http.delete(path)
+        if not kept:
+            http.delete(path)
     Console().print(f"The pictures are in {out}.")
 
 

@@ -337,7 +337,7 @@ def test_a_desk_shows_all_on_one_screen_and_nothing_is_wider_than_a_phone(page, 
 
 
 @pytest.fixture(scope="module")
-def long_night(store, service_settings, night_path) -> str:
+def long_night(house, store, service_settings, night_path) -> str:
     """The id of a night of 1,000 epochs, staged by a model that is often in doubt; its signals were not kept."""
     reader, rng = load_reader(service_settings.adapter), np.random.default_rng(0)
     seen = look_at(night_path, reader.style)
@@ -353,7 +353,7 @@ def long_night(store, service_settings, night_path) -> str:
         quality,
         describe_reader(reader),
     )
-    id = store.begin("anybody", keep=True, adapter=service_settings.adapter).id
+    id = store.begin(store.find(house.night["id"]).client, keep=True, adapter=service_settings.adapter).id
     write_kept(store, id, seen, night, keep_signals=False)
     store.write(id, ANSWER, describe_night(night, id).model_dump_json().encode())
     store.finish(id, Step("done", 1.0))
