@@ -34,7 +34,8 @@ SHOTS = {
 
 DARK = "--blink-settings=preferredColorScheme=0"
 PATIENCE_MS = 60_000
-N_COLOURS = 192
+N_SOUGHT = 60
+"""Epochs of the review list among which one to show is sought."""
 
 
 def main(
@@ -77,7 +78,13 @@ def correct_some(http: httpx.Client, path: str, night: dict[str, Any]) -> int:
     second = {epoch: names[sorted(range(5), key=night["probabilities"][epoch].__getitem__)[-2]] for epoch in doubtful}
     stages = {str(epoch): second[epoch] for epoch in doubtful[:9:2]}
     ask(http, "PUT", f"{path}/corrections", json={"scorer": "AB", "stages": stages})
-    return next(epoch for epoch in doubtful[1:] if str(epoch) not in stages and night["stages"][epoch] == "N2")
+    return max(doubtful[1:N_SOUGHT:2], key=lambda epoch: count_reasons(http, path, epoch))
+
+
+def count_reasons(http: httpx.Client, path: str, epoch: int) -> int:
+    """How much was found for and against the stage of an epoch: at most three of each count."""
+    told = ask(http, "GET", f"{path}/epochs/{epoch}/explanation?heat=false")
+    return sum(min(3, len(told[name])) for name in ("evidence_for", "evidence_against"))
 
 
 def take_shot(url: str, width: int, height: int, is_dark: bool) -> bytes:
@@ -96,7 +103,7 @@ def take_shot(url: str, width: int, height: int, is_dark: bool) -> bytes:
         command = [find_browser(url), *flags, *([DARK] if is_dark else []), url]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
         with Image.open(shot) as picture:
-            small = picture.convert("RGB").quantize(N_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            small = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
     stream = io.BytesIO()
     small.save(stream, format="PNG", optimize=True)
     return stream.getvalue()

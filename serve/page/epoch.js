@@ -110,7 +110,7 @@ export class EpochPanel {
       ? `corrected, the model said ${night.stages[epoch] === UNSCORED ? "nothing" : night.stages[epoch]}`
       : night.isChecked(epoch)
         ? "confirmed"
-        : "press a key to correct";
+        : "choose another to correct";
   }
 
   fillMarks() {

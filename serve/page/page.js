@@ -64,7 +64,15 @@ async function open(scored, name, { expiresAt = null, epoch = null } = {}) {
   review.show(night);
   listen(night);
   if (epoch === null) chart.box.focus({ preventScroll: true });
+  document.fonts.ready.then(() => shownAgain(night));
   await loadRest(night, epoch === null);
+}
+
+/** Once the letters have come: they were drawn and measured with others. */
+function shownAgain(shown) {
+  if (shown !== night) return;
+  redraw();
+  review.mark();
 }
 
 function listen(shown) {

@@ -47,9 +47,9 @@ export class ReviewList {
   /** Within the list alone: the page stays where it is. */
   scrollTo(button) {
     const { list } = this;
-    const [top, bottom] = [button.offsetTop - list.offsetTop, button.offsetTop - list.offsetTop + button.offsetHeight];
-    if (top < list.scrollTop) list.scrollTop = top - 8;
-    else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight + 8;
+    const [inside, whole] = [button.getBoundingClientRect(), list.getBoundingClientRect()];
+    if (inside.top < whole.top) list.scrollTop -= whole.top - inside.top + 8;
+    else if (inside.bottom > whole.bottom) list.scrollTop += inside.bottom - whole.bottom + 8;
   }
 
   /** After a correction. */
