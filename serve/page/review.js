@@ -9,6 +9,8 @@ export class ReviewList {
     this.list = find("list");
     this.items = new Map();
     this.night = null;
+    this.current = null;
+    new ResizeObserver(() => this.current && this.scrollTo(this.current)).observe(this.list);
     this.list.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button) pick(Number(button.dataset.epoch));
