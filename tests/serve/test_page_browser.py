@@ -369,10 +369,10 @@ MOVES = """
     document.body.getBoundingClientRect();
     return performance.now() - began;
   };
-  return Array.from({ length: 200 }, (_, turn) => time(turn % 4 ? "ArrowRight" : "j"));
+  return Array.from({ length: 100 }, (_, turn) => time(turn % 4 ? "ArrowRight" : "j"));
 })()
 """
-"""What 200 moves of the cursor cost in milliseconds, layout included."""
+"""What 100 moves of the cursor cost in milliseconds, layout included."""
 
 
 def test_a_thousand_epochs_are_walked_without_lag(page, house, long_night):
