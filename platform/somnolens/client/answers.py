@@ -72,7 +72,7 @@ class Explanation(_Answer):
     epoch: int
     stage: Stage
     probabilities: dict[str, float]
-    cells: Cells
+    cells: Cells | None = None
     evidence_for: list[str]
     evidence_against: list[str]
     rules: list[dict[str, str]]
