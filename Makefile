@@ -9,7 +9,7 @@ RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast cluster-test demo evaluate bench lint figures clean
+.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,14 @@ test-fast: $(INSTALLED) ## the tests without Ray
 
 cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are lost
 	$(BIN)/python -m pytest -q -m cluster -W ignore::pytest.PytestUnraisableExceptionWarning
+
+stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
+	$(BIN)/python -m tests.stress
+
+audit: $(INSTALLED) ## do the pins fit together, and is any of them named in an advisory? The second asks PyPI
+	$(BIN)/python -m pip check
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 demo: $(INSTALLED) ## simulate, build, search, train, evaluate and serve, in one run folder
 	$(BIN)/somnolens demo

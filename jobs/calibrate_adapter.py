@@ -2,7 +2,8 @@
 
     python jobs/calibrate_adapter.py ADAPTER DATASET [--split validation]
 
-For an adapter that moves to another cohort. Its card is changed in place, its weights and stages are not.
+For an adapter that moves to another cohort. Its card is changed in place, its weights and stages are not. The profile
+that the drift alarm of the service is held to, and the answers of its self-test, are written anew too.
 """
 
 from pathlib import Path

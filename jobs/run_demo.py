@@ -127,7 +127,8 @@ def _serve(run: Path, dataset: Dataset, nights: Path, settings: Settings, consol
     """Serve the best adapter, post a held-out night to it, and save what it answers."""
     name = dataset.nights("test")[0]
     folder = run / "scored"
-    served = settings.serve.model_copy(update={"adapter": str((run / "search" / "adapter").resolve())})
+    adapter = str((run / "search" / "adapter").resolve())
+    served = settings.serve.model_copy(update={"adapter": adapter, "insecure": True})
     with console.status("Starting the service"):
         url = start_service(served, port=0)
     try:

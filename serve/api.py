@@ -11,13 +11,17 @@ from somnolens import __version__
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.answers import Format, choose_format
+from somnolens.serve.choice import Choice
+from somnolens.serve.chosen import Chosen
 from somnolens.serve.documents import BYTES, NIGHT_FORMATS, list_problems
 from somnolens.serve.keeping import Keeper
 from somnolens.serve.kept_api import add_kept
+from somnolens.serve.model_api import add_model_paths
 from somnolens.serve.night_api import add_nights, answer
 from somnolens.serve.nights import NightStore
 from somnolens.serve.problems import UnsupportedContentError, add_problem_handlers
-from somnolens.serve.schema import EpochSignals, Health, ModelCard, StagedNight
+from somnolens.serve.readiness import Readiness
+from somnolens.serve.schema import EpochSignals, Health, StagedNight
 from somnolens.serve.uploads import read_body, read_content_type
 from somnolens.serve.work import SentSignals, Work
 
@@ -28,7 +32,7 @@ Nothing that is sent is kept unless you ask for it (`keep=true`), and then not f
 person are never read."""
 
 
-def create_api(work: Work, store: NightStore, card: ModelCard, settings: ServeSettings) -> FastAPI:
+def create_api(work: Work, store: NightStore, choice: Choice, settings: ServeSettings) -> FastAPI:
     """The ASGI application over whoever works on signals.
 
     Parameters
@@ -36,8 +40,8 @@ def create_api(work: Work, store: NightStore, card: ModelCard, settings: ServeSe
     work : Work
     store : NightStore
         The one that the work is done on.
-    card : ModelCard
-        Of the adapter that scores by default.
+    choice : Choice
+        Which adapter scores.
     settings : ServeSettings
     """
     keeper = Keeper(work, store, settings.max_night_s)
@@ -50,15 +54,15 @@ def create_api(work: Work, store: NightStore, card: ModelCard, settings: ServeSe
 
     api = FastAPI(title="somnolens", version=__version__, description=ABOUT, lifespan=live)
     add_problem_handlers(api)
-    _add_health(api, work, settings)
-    _add_model(api, card)
+    _add_health(api, Readiness(work, choice), settings)
+    add_model_paths(api, work, choice)
     add_nights(api, keeper, settings)
     add_kept(api, keeper)
     _add_epochs(api, work, settings)
     return api
 
 
-def _add_health(api: FastAPI, work: Work, settings: ServeSettings) -> None:
+def _add_health(api: FastAPI, readiness: Readiness, settings: ServeSettings) -> None:
     @api.get("/healthz", tags=["service"])
     async def tell_alive() -> Health:
         """Whether the process answers."""
@@ -68,19 +72,12 @@ def _add_health(api: FastAPI, work: Work, settings: ServeSettings) -> None:
     async def tell_ready() -> Health:
         """Whether a scorer answers a forward pass, tried now; wakes one where all are scaled away."""
         try:
-            await asyncio.wait_for(work.try_look(), settings.ready_timeout_s)
+            await asyncio.wait_for(readiness.check(), settings.ready_timeout_s)
         except TimeoutError:
             raise ServiceError(
                 f"No scorer answered a forward pass within {settings.ready_timeout_s:g} s. Ask again later."
             ) from None
         return Health(status="ready")
-
-
-def _add_model(api: FastAPI, card: ModelCard) -> None:
-    @api.get("/v1/model", tags=["service"])
-    async def tell_model() -> ModelCard:
-        """What the service scores with, and how good it is."""
-        return card
 
 
 def _add_epochs(api: FastAPI, work: Work, settings: ServeSettings) -> None:
@@ -91,11 +88,12 @@ def _add_epochs(api: FastAPI, work: Work, settings: ServeSettings) -> None:
         "/v1/epochs",
         tags=["scoring"],
         response_model=StagedNight,
-        responses=NIGHT_FORMATS | list_problems(400, 406, 413, 415, 422, 503),
+        responses=NIGHT_FORMATS | list_problems(400, 401, 404, 406, 408, 413, 415, 422, 429, 503, 504),
         openapi_extra={"requestBody": body},
     )
     async def score_epochs(
         request: Request,
+        served: Chosen,
         format: Annotated[Format | None, Query(description="before the Accept header")] = None,
         sampling_rate_hz: Annotated[float, Query(gt=0, le=20_000, allow_inf_nan=False, description="of an npy")] = 100,
         derivations: Annotated[str, Query(description="of an npy: names along its second axis")] = "C4-M1",
@@ -107,11 +105,11 @@ def _add_epochs(api: FastAPI, work: Work, settings: ServeSettings) -> None:
         if kind == "application/json":
             advice = "Send npy (application/x-npy), or fewer epochs."
             sent = await read_body(request, settings.max_json_mb, advice)
-            signals = SentSignals(sent)
+            signals = SentSignals(sent, served.address)
         elif kind in ("application/x-npy", "application/octet-stream"):
             sent = await read_body(request, settings.max_upload_mb, "Send fewer epochs at once.")
             names = tuple(name.strip() for name in derivations.split(","))
-            signals = SentSignals(sent, names, sampling_rate_hz, consecutive)
+            signals = SentSignals(sent, served.address, names, sampling_rate_hz, consecutive)
         else:
             raise UnsupportedContentError(
                 "Signals come as application/json or application/x-npy. Name one in the Content-Type header; "

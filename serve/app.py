@@ -3,13 +3,16 @@
 No postponed annotations in this file: Ray must see the type of the builder's settings.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
@@ -17,23 +20,40 @@ from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
-from somnolens.model.registry import pin_adapter
-from somnolens.score.engine import load_engine, load_reader
-from somnolens.serve.answers import Format, describe_model
+from somnolens.errors import SomnolensError
+from somnolens.score.engine import load_reader
+from somnolens.serve.answers import Format
 from somnolens.serve.api import create_api
-from somnolens.serve.batching import PictureBatcher
+from somnolens.serve.catalogue import Catalogue, settle_addresses
+from somnolens.serve.chat import ChatRequest
+from somnolens.serve.choice import Choice
+from somnolens.serve.engines import Engines
+from somnolens.serve.gate import Companion, Gate
+from somnolens.serve.keys import KeySource, check_keys
+from somnolens.serve.limits import Counters
+from somnolens.serve.meters import NightMeters, RequestMeters
 from somnolens.serve.nights import Step, name_folder, open_store
 from somnolens.serve.problems import BusyError
-from somnolens.serve.staging import Stager
+from somnolens.serve.schema import Drift
+from somnolens.serve.stagers import Stagers
 from somnolens.serve.told import Told
+from somnolens.serve.watching import Watch
 from somnolens.serve.work import SentSignals, SignalWork
+
+logger = logging.getLogger("ray.serve")
 
 MOST_TRIES = 3
 """Looking at pictures changes nothing, so a chunk whose replica is lost goes to another one; so does a night, whose
 upload is in the store until it is done."""
 
-INGRESS_REQUESTS = 100
-"""Under way in one ingress replica; most of them wait for a worker."""
+LEAST_LOOK_BACK_S = 12.0
+"""Requests under way are averaged over so long at least; Ray counts them every ten seconds."""
+
+ROOM_TO_REFUSE = 40
+"""Requests that an ingress takes beyond those it works on, to refuse them in its own words and at once."""
+
+REHEARSAL_S = 300.0
+"""A large model is loaded in it."""
 
 WORKER_REQUESTS = 200
 """Under way in one worker; nights wait in it for their turn, while pictures and small questions pass."""
@@ -46,49 +66,58 @@ def build(settings: ServeSettings) -> Application:
     ------
     AdapterError
         At once, rather than in a replica.
+    ServiceError
+        Where there are no keys, and nobody said that none are wanted.
     """
-    settings = name_folder(settings)
-    settings = settings.model_copy(update={"adapter": pin_adapter(settings.adapter)})  # one for all replicas
-    load_reader(settings.adapter)
+    check_keys(settings)
+    settings = settle_addresses(name_folder(settings))
+    load_reader(Catalogue.from_settings(settings).find_default())
     scorer = Scorer.options(
         autoscaling_config=AutoscalingConfig(
             min_replicas=settings.min_replicas,
             max_replicas=settings.max_replicas,
             target_ongoing_requests=settings.target_ongoing_requests,
+            upscale_delay_s=settings.upscale_delay_s,
+            downscale_delay_s=settings.downscale_delay_s,
+            look_back_period_s=max(settings.upscale_delay_s, LEAST_LOOK_BACK_S),
         ),
         ray_actor_options={"num_cpus": settings.cpus_per_replica, "num_gpus": settings.gpus_per_replica},
         max_ongoing_requests=2 * settings.max_batch_size,  # single epochs fill one pass while another runs
-    )
+    ).bind(settings)
     ingress = Ingress.options(
         num_replicas=settings.ingress_replicas,
         max_queued_requests=settings.max_queued_requests,
+        max_ongoing_requests=settings.requests_at_once + ROOM_TO_REFUSE,
     )
     worker = SignalWorker.options(num_replicas=settings.worker_replicas)
-    return ingress.bind(settings, worker.bind(settings, scorer.bind(settings)))
+    return ingress.bind(settings, worker.bind(settings, scorer), scorer)
 
 
 @serve.deployment
 class Scorer:
-    """Looks at pictures, in forward passes shared by all requests.
+    """Looks at pictures, in forward passes shared by all requests that want the same adapter.
 
     Parameters
     ----------
     settings : ServeSettings
     """
 
-    def __init__(self, settings: ServeSettings) -> None:
-        engine = load_engine(settings.adapter)
+    async def __init__(self, settings: ServeSettings) -> None:
         per_pass = Histogram("somnolens_pictures_per_pass", boundaries=[1, 2, 4, 8, 16, 32, 64, 128, 256])
+        self._engines = Engines(
+            settings.max_batch_size, settings.batch_wait_s, settings.models_in_memory, per_pass.observe
+        )
+        adapter = await asyncio.to_thread(Catalogue.from_settings(settings).find_default)
+        if fault := await self._engines.rehearse(adapter):  # a promotion is tried elsewhere; this one may come later
+            logger.error("%s cannot be used: %s", adapter, fault)
 
-        def look(pictures: np.ndarray) -> np.ndarray:
-            return engine.look(pictures, settings.max_batch_size)
+    async def score(self, pictures: np.ndarray, adapter: str) -> np.ndarray:
+        """What an adapter says of palette pictures, ndarray of uint8, shape (n, height_px, width_px)."""
+        return await self._engines.look(pictures, adapter)
 
-        look(engine.lay(engine.style.background[None]))  # the first pass is slow
-        self._batcher = PictureBatcher(look, settings.max_batch_size, settings.batch_wait_s, per_pass.observe)
-
-    async def score(self, pictures: np.ndarray) -> np.ndarray:
-        """Probabilities, shape (n, 5), of palette pictures, ndarray of uint8, shape (n, height_px, width_px)."""
-        return await self._batcher.score(pictures)
+    async def rehearse(self, adapter: str) -> str:
+        """As `Engines.rehearse`."""
+        return await self._engines.rehearse(adapter)
 
 
 @serve.deployment(ray_actor_options={"num_cpus": 1}, max_ongoing_requests=WORKER_REQUESTS)
@@ -103,14 +132,8 @@ class SignalWorker:
 
     def __init__(self, settings: ServeSettings, scorer: DeploymentHandle) -> None:
         self._scorer = scorer
-        stager = Stager(
-            load_reader(settings.adapter),
-            self._look,
-            chunk_size=settings.max_batch_size,
-            chunks_at_once=2 * settings.max_replicas,  # one under way and one waiting for each
-            nights_at_once=settings.nights_at_once,
-        )
-        self._work = SignalWork(stager, open_store(settings), settings)
+        stagers = Stagers(lambda adapter: partial(self._look, adapter=adapter), settings)
+        self._work = SignalWork(stagers, open_store(settings), settings, Watch(settings, NightMeters()))
 
     async def stage(self, id: str) -> AsyncIterator[Step]:
         """As `SignalWork.stage`."""
@@ -125,16 +148,28 @@ class SignalWorker:
         """As `SignalWork.answer`."""
         return await self._work.answer(id, question, wanted)
 
-    async def try_look(self) -> None:
-        """As `SignalWork.try_look`."""
-        await self._work.try_look()
+    async def answer_chat(self, asked: ChatRequest, adapter: str) -> Told:
+        """As `SignalWork.answer_chat`."""
+        return await self._work.answer_chat(asked, adapter)
 
-    async def _look(self, pictures: np.ndarray) -> np.ndarray:
+    async def tell_drift(self, adapter: str) -> Drift:
+        """As `SignalWork.tell_drift`."""
+        return await self._work.tell_drift(adapter)
+
+    async def try_look(self, adapter: str) -> None:
+        """As `SignalWork.try_look`."""
+        await self._work.try_look(adapter)
+
+    async def _look(self, pictures: np.ndarray, adapter: str) -> np.ndarray:
         for _ in range(MOST_TRIES):
             try:
-                return await self._scorer.score.remote(pictures)
+                return await self._scorer.score.remote(pictures, adapter)
             except RayActorError:
                 continue
+            except RayTaskError as error:
+                if isinstance(error.cause, SomnolensError):  # with its own sentence, and without the trace
+                    raise error.cause from None
+                raise
             except (BackPressureError, DeploymentUnavailableError):
                 raise BusyError("Every scorer is taken. Send the request again in a few seconds.") from None
         raise BusyError(f"{MOST_TRIES} scorers were lost while they looked. Send the request again.")
@@ -175,9 +210,17 @@ class RemoteWork:
         """As `Work.answer`."""
         return await self._call("answer", id, question, wanted)
 
-    async def try_look(self) -> None:
+    async def answer_chat(self, asked: ChatRequest, adapter: str) -> Told:
+        """As `Work.answer_chat`."""
+        return await self._call("answer_chat", asked, adapter)
+
+    async def tell_drift(self, adapter: str) -> Drift:
+        """As `Work.tell_drift`."""
+        return await self._call("tell_drift", adapter)
+
+    async def try_look(self, adapter: str) -> None:
         """As `Work.try_look`."""
-        await self._call("try_look")
+        await self._call("try_look", adapter)
 
     async def _call(self, method: str, *arguments: Any) -> Any:
         for _ in range(MOST_TRIES):
@@ -190,7 +233,7 @@ class RemoteWork:
         raise BusyError("No worker could answer. Send the request again in a few seconds.")
 
 
-@serve.deployment(ray_actor_options={"num_cpus": 0}, max_ongoing_requests=INGRESS_REQUESTS)
+@serve.deployment(ray_actor_options={"num_cpus": 0})
 @serve.ingress()
 class Ingress:
     """Answers HTTP: takes bytes, checks, hands on and answers, so that slow uploads hold nobody else.
@@ -198,13 +241,31 @@ class Ingress:
     Parameters
     ----------
     settings : ServeSettings
-    worker : DeploymentHandle
+    worker, scorer : DeploymentHandle
     """
 
-    def __init__(self, settings: ServeSettings, worker: DeploymentHandle) -> None:
+    def __init__(self, settings: ServeSettings, worker: DeploymentHandle, scorer: DeploymentHandle) -> None:
         self._settings, self._work, self._store = settings, RemoteWork(worker), open_store(settings)
-        self._card = describe_model(load_reader(settings.adapter), settings.adapter)
+        self._scorer, self._counters = scorer, Counters(settings.requests_at_once)
+        self._meters = RequestMeters(lambda: self._counters.n_under_way)
+        self._choice = Choice(Catalogue.from_settings(settings), self._rehearse, self._meters.note_change)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The application that Ray puts behind its proxy."""
-        return create_api(self._work, self._store, self._card, self._settings)
+        settings = self._settings
+        api = create_api(self._work, self._store, self._choice, settings)
+        api.add_middleware(Companion, run=partial(self._choice.follow_always, settings.registry_poll_s))
+        api.add_middleware(
+            Gate,
+            settings=settings,
+            keys=KeySource(settings.keys_file),
+            counters=self._counters,
+            report=self._meters.note_request,
+            echo_request_id=False,
+        )
+        return api
+
+    async def _rehearse(self, adapter: str) -> list[str]:
+        """In every scorer there is; in a new one where all are scaled away."""
+        told = await self._scorer.broadcast("rehearse", adapter).results_async(timeout_s=REHEARSAL_S)
+        return told or [await self._scorer.rehearse.remote(adapter)]

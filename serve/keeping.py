@@ -46,6 +46,9 @@ class Order:
     client : str
     keep : bool
     model : str
+        By the name it was asked for; empty for the default.
+    adapter : str
+        Its address.
     key : str
         Idempotency-Key; empty for none.
     is_waited_for : bool
@@ -55,6 +58,7 @@ class Order:
     client: str
     keep: bool
     model: str = ""
+    adapter: str = "embedded"
     key: str = ""
     is_waited_for: bool = True
 
@@ -127,7 +131,7 @@ class Keeper:
         if record.id in self._runs:  # others may have come while the store was asked
             return self._runs[record.id]
         if not step.is_last and time.time() - max(noted_at, record.made_at) > ORPHANED_S:
-            return self._start(record, Order(record.client, record.keep, record.model, is_waited_for=False))
+            return self._start(record, Order(record.client, record.keep, "", record.adapter, is_waited_for=False))
         run = Run(record)
         run.tell(step)
         if is_followed and not step.is_last:
@@ -175,7 +179,7 @@ class Keeper:
 
     def _begin(self, order: Order, path: Path | None, source: dict[str, Any] | None) -> tuple[NightRecord, bool]:
         """The record of a new night, or of the one that the key stands for."""
-        record = self.store.begin(order.client, order.keep, order.model, source, bool(order.key))
+        record = self.store.begin(order.client, order.keep, order.adapter, source, bool(order.key))
         with ExitStack() as undo:
             undo.callback(self.store.remove, record.id)
             if order.key:
@@ -261,7 +265,7 @@ class Keeper:
             run.tell(step)
             return None
         return self._runs.get(record.id) or self._start(
-            record, Order(record.client, record.keep, record.model, is_waited_for=False)
+            record, Order(record.client, record.keep, "", record.adapter, is_waited_for=False)
         )
 
 

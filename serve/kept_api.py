@@ -57,7 +57,7 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/epochs/{index}/picture",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": {"image/png": BYTES}}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": {"image/png": BYTES}}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def draw_epoch(request: Request, id: NightId, index: EpochNumber) -> Response:
         """One epoch as the model saw it."""
@@ -67,7 +67,7 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/epochs/{index}/explanation",
         tags=["nights"],
         response_model=EpochExplanation,
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def explain_epoch(
         request: Request,
@@ -81,7 +81,10 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
 
 def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
     @api.get(
-        "/v1/nights/{id}/review", tags=["nights"], response_model=ReviewList, responses=list_problems(404, 409, 503)
+        "/v1/nights/{id}/review",
+        tags=["nights"],
+        response_model=ReviewList,
+        responses=list_problems(401, 404, 409, 429, 503, 504),
     )
     async def list_review(request: Request, id: NightId) -> Response:
         """Epochs that a person should look at, the most doubtful first, each with reasons."""
@@ -91,7 +94,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/statistics",
         tags=["nights"],
         response_model=list[NightStatistic],
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def tell_statistics(request: Request, id: NightId, corrected: Corrected = True) -> Response:
         """Statistics of the night beside what is usual of adults."""
@@ -101,7 +104,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/spectrogram",
         tags=["nights"],
         response_model=NightSpectrogram,
-        responses=list_problems(404, 409, 422, 503),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def tell_spectrogram(request: Request, id: NightId) -> Response:
         """Power by time and frequency of the most central EEG derivation."""
@@ -115,7 +118,7 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/report",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": pages}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": pages}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def write_report(
         request: Request,
@@ -137,7 +140,7 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/hypnogram",
         tags=["nights"],
         response_class=Response,
-        responses={200: {"content": files}} | list_problems(404, 409, 422, 503),
+        responses={200: {"content": files}} | list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def export_hypnogram(
         request: Request,
@@ -150,13 +153,13 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
 
 
 def _add_corrections(api: FastAPI, keeper: Keeper) -> None:
-    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409))
+    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 429))
     async def read_corrections(request: Request, id: NightId) -> Corrections:
         """Stages that a person gave in the place of the model's."""
         await _open_done(request, keeper, id)
         return Corrections(**await run_in_threadpool(keeper.store.read_corrections, id))
 
-    @api.put("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(404, 409, 422))
+    @api.put("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 422, 429))
     async def replace_corrections(request: Request, id: NightId, corrections: Corrections) -> Corrections:
         """Replace all corrections; none at all gives the model's stages back."""
         await _open_done(request, keeper, id)

@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from somnolens.config import ServeSettings
 from somnolens.serve.answers import Format, choose_format
+from somnolens.serve.choice import Served
+from somnolens.serve.chosen import Chosen
 from somnolens.serve.documents import BYTES, FORM, NIGHT_FORMATS, list_problems
 from somnolens.serve.fetching import check_url
 from somnolens.serve.keeping import Keeper, Order, Run
+from somnolens.serve.limits import check_duration
 from somnolens.serve.night_schema import ID, NamedRecording, NightStatus
 from somnolens.serve.nights import ANSWER, Step
 from somnolens.serve.problems import RequestError, UnsupportedContentError
@@ -32,7 +35,6 @@ Keep = Annotated[
 ]
 NightId = Annotated[str, Path(description="as the answer that kept the night says it", examples=[ID])]
 Named = Annotated[Format | None, Query(description="before the Accept header")]
-Model = Annotated[str, Query(max_length=100, description="an adapter by name; without: the default")]
 Key = Annotated[
     str, Header(max_length=200, description="the same key with the same body gets the same answer, scored once")
 ]
@@ -56,15 +58,15 @@ def _add_sending(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
         "/v1/nights",
         tags=["scoring"],
         response_model=StagedNight,
-        responses=_waited(list_problems(400, 403, 406, 409, 413, 422, 503)),
+        responses=_waited(list_problems(400, 401, 403, 404, 406, 408, 409, 413, 422, 429, 503, 504)),
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )
     async def score_night(
         request: Request,
+        served: Chosen,
         format: Named = None,
         wait: WaitFor = "answer",
         keep: Keep = None,
-        model: Model = "",
         idempotency_key: Key = "",
     ) -> Any:
         """Score a recording: EDF, EDF+ or BDF as the body, as the field `file` of a form, or named by a URL in JSON.
@@ -72,12 +74,13 @@ def _add_sending(api: FastAPI, keeper: Keeper, settings: ServeSettings) -> None:
         Needs any of F4-M1, C4-M1, O2-M1, E1-M2, E2-M2 and chin EMG, or what stands for them.
         """
         wanted = choose_format(format, request.headers.get("accept", "") if wait == "answer" else "")
-        order = _order(request, wait, keep, model, idempotency_key)
+        order = _order(request, wait, keep, served, idempotency_key)
         if read_content_type(request) == "application/json":
             sent = await read_body(request, 1, "Name one URL.")
-            source = {"url": check_url(_parse_url(sent), settings.url_prefixes)}
+            source = {"url": check_url(_parse_url(sent), settings).geturl()}
             return await _respond(keeper, await keeper.accept(order, source=source), wait, wanted)
         async with keep_upload(request, settings.max_upload_mb) as path:
+            await run_in_threadpool(check_duration, path, getattr(request.state, "limits", None))
             run = await keeper.accept(order, path)
         return await _respond(keeper, run, wait, wanted)
 
@@ -87,24 +90,24 @@ def _add_simulating(api: FastAPI, keeper: Keeper, longest_h: float) -> None:
         "/v1/nights/simulated",
         tags=["scoring"],
         response_model=StagedNight,
-        responses=_waited(list_problems(406, 409, 422, 503)),
+        responses=_waited(list_problems(401, 404, 406, 409, 422, 429, 503, 504)),
     )
     async def simulate_night(
         request: Request,
+        served: Chosen,
         seed: Annotated[int, Query(ge=0, lt=2**32, description="the same seed gives the same night")] = 7,
         hours: Annotated[float, Query(gt=0, le=longest_h, allow_inf_nan=False)] = min(1.0, longest_h),
         wait: WaitFor = "answer",
-        model: Model = "",
         idempotency_key: Key = "",
     ) -> Any:
         """Simulate a night and score it, to try everything without a recording. It is kept."""
-        order = _order(request, wait, True, model, idempotency_key)
+        order = _order(request, wait, True, served, idempotency_key)
         run = await keeper.accept(order, source={"seed": seed, "hours": hours})
         return await _respond(keeper, run, wait, "json")
 
 
 def _add_asking(api: FastAPI, keeper: Keeper) -> None:
-    @api.get("/v1/nights/{id}", tags=["nights"], response_model=NightStatus, responses=list_problems(404))
+    @api.get("/v1/nights/{id}", tags=["nights"], response_model=NightStatus, responses=list_problems(401, 404, 429))
     async def tell_night(request: Request, id: NightId) -> Response:
         """How far a night is, with the answer once it is done."""
         record = await run_in_threadpool(keeper.store.open, id, name_client(request))
@@ -112,7 +115,7 @@ def _add_asking(api: FastAPI, keeper: Keeper) -> None:
         answer = await run_in_threadpool(keeper.store.read, id, ANSWER) if run.step.state == "done" else None
         return Response(json.dumps(_describe_run(run, answer)), media_type="application/json")
 
-    @api.delete("/v1/nights/{id}", tags=["nights"], status_code=204, responses=list_problems(404))
+    @api.delete("/v1/nights/{id}", tags=["nights"], status_code=204, responses=list_problems(401, 404, 429))
     async def delete_night(request: Request, id: NightId) -> None:
         """Empty a night at once, and stop its staging if it goes on."""
         await run_in_threadpool(keeper.store.open, id, name_client(request))
@@ -124,11 +127,12 @@ def name_client(request: Request) -> str:
     return getattr(request.state, "client", None) or "anyone"
 
 
-def _order(request: Request, wait: Wait, keep: bool | None, model: str, key: str) -> Order:
+def _order(request: Request, wait: Wait, keep: bool | None, served: Served, key: str) -> Order:
     if wait == "none" and keep is False:
         raise RequestError("wait=none with keep=false would throw the answer away. Leave one of them out.")
     is_waited_for = wait == "answer"
-    return Order(name_client(request), not is_waited_for if keep is None else keep, model, key, is_waited_for)
+    keeps, named = not is_waited_for if keep is None else keep, request.query_params.get("model", "")
+    return Order(name_client(request), keeps, named, served.address, key, is_waited_for)
 
 
 def _parse_url(body: bytes) -> str:

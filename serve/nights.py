@@ -91,8 +91,8 @@ class NightRecord:
         Seconds since 1970.
     keep : bool
         Whether its signals are kept after the answer.
-    model : str
-        Adapter by name; empty for the default.
+    adapter : str
+        Address of the one that stages it, fixed when the night is accepted.
     source : dict
         Where the recording comes from if it was not uploaded: `{"url": ...}` or `{"seed": ..., "hours": ...}`.
     has_key : bool
@@ -104,7 +104,7 @@ class NightRecord:
     made_at: float
     expires_at: float
     keep: bool
-    model: str = ""
+    adapter: str = "embedded"
     source: dict[str, Any] = field(default_factory=dict)
     has_key: bool = False
 
@@ -127,7 +127,12 @@ class NightStore:
         self._without_record: set[str] = set()
 
     def begin(
-        self, client: str, keep: bool, model: str = "", source: dict[str, Any] | None = None, has_key: bool = False
+        self,
+        client: str,
+        keep: bool,
+        adapter: str = "embedded",
+        source: dict[str, Any] | None = None,
+        has_key: bool = False,
     ) -> NightRecord:
         """A new night under a new id.
 
@@ -143,7 +148,8 @@ class NightStore:
             )
         now = time.time()
         hours = self._keep_h if keep else min(self._keep_h, UNFINISHED_H)
-        record = NightRecord(secrets.token_hex(16), client, now, now + 3600 * hours, keep, model, source or {}, has_key)
+        until = now + 3600 * hours
+        record = NightRecord(secrets.token_hex(16), client, now, until, keep, adapter, source or {}, has_key)
         self._write_json(record.id, RECORD, asdict(record))
         if keep:
             self.write(record.id, MARK, b"")

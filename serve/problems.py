@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from somnolens.errors import AdapterError, BaseModelError, ServiceError, SomnolensError
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
 logger = logging.getLogger("ray.serve")
 """Ray writes what is said here to the log files of the replica."""
 
@@ -29,6 +30,8 @@ class RequestError(SomnolensError):
     """The request cannot be answered as it was sent."""
 
     status = HTTPStatus.BAD_REQUEST
+    retry_after_s: int | None = None
+    """When the same request may be sent again; None where it never may."""
 
 
 class EmptyUploadError(RequestError):
@@ -63,14 +66,80 @@ class BusyError(ServiceError):
     """No scorer can take the request now; the same request may be sent again."""
 
 
+class UnknownKeyError(RequestError):
+    """The request has no key that this service knows."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class ForbiddenError(RequestError):
+    """Whoever asks may not have this done."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class TooManyRequestsError(RequestError):
+    """The client has as much under way as it may have."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, sentence: str, retry_after_s: int) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
+
+
+class TooLongNightError(RequestError):
+    """The recording is longer than the client may send."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class SlowUploadError(RequestError):
+    """The body stood still for too long."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class SlowAnswerError(ServiceError):
+    """The answer took longer than a request may."""
+
+
+class UnreachableUrlError(RequestError):
+    """The recording cannot be fetched from its URL."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class UnknownModelError(RequestError):
+    """There is no adapter of this name behind the service."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class SelfTestError(RequestError):
+    """The adapter does not answer as it should; the one before goes on serving."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class UnusablePictureError(RequestError):
+    """The picture is not one that the adapter could have been shown."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 def tell_problem(status: HTTPStatus, kind: str, title: str, detail: str) -> JSONResponse:
     """A problem document; `kind` is what a program may decide on."""
     return answer_problem(_document(status, kind, title, detail))
 
 
-def answer_problem(problem: dict[str, Any]) -> JSONResponse:
+def answer_problem(problem: dict[str, Any], retry_after_s: int | None = None) -> JSONResponse:
     """A problem document as an answer."""
-    headers = {"Retry-After": "5"} if problem["status"] == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = {}
+    if problem["status"] == HTTPStatus.SERVICE_UNAVAILABLE or retry_after_s:
+        headers["Retry-After"] = str(retry_after_s or RETRY_AFTER_S)
+    if problem["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem, problem["status"], headers, MEDIA_TYPE)
 
 
@@ -88,6 +157,11 @@ def describe_problem(error: Exception) -> dict[str, Any]:
 
 def _document(status: HTTPStatus, kind: str, title: str, detail: str) -> dict[str, Any]:
     return {"type": f"urn:somnolens:problem:{kind}", "title": title, "status": status.value, "detail": detail}
+
+
+def tell_error(error: SomnolensError) -> JSONResponse:
+    """An error of ours as an answer."""
+    return answer_problem(describe_problem(error), getattr(error, "retry_after_s", None))
 
 
 def add_problem_handlers(api: FastAPI) -> None:
@@ -136,12 +210,15 @@ def choose_status(error: SomnolensError) -> HTTPStatus:
     """The request's own status, 503 for what the service lacks, 422 for what is wrong with a recording."""
     if isinstance(error, RequestError):
         return error.status
+    if isinstance(error, SlowAnswerError):
+        return HTTPStatus.GATEWAY_TIMEOUT
     is_ours = isinstance(error, (AdapterError, BaseModelError, ServiceError))
     return HTTPStatus.SERVICE_UNAVAILABLE if is_ours else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _tell_ours(request: Request, error: SomnolensError) -> JSONResponse:
-    return answer_problem(describe_problem(error))
+    request.state.problem = error.kind
+    return tell_error(error)
 
 
 def _tell_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

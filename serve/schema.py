@@ -110,6 +110,45 @@ class ModelCard(BaseModel):
     sampling_rate_hz: float = Field(description="signals are resampled to it")
     stages: list[str]
     metrics: dict[str, Any] = Field(description="reached on subjects that were not trained on")
+    notes: list[str] = Field([], description="sentences a person should read, as that a promotion was taken back")
+
+
+class DriftFigure(BaseModel):
+    """One figure of the newest nights beside that of the validation nights."""
+
+    name: str = Field(examples=["share of N2"])
+    expected: float
+    seen: float
+    z: float = Field(description="difference in standard errors")
+    alarm: bool
+
+
+class Drift(BaseModel):
+    """The newest nights of the default adapter against its validation profile, as seen by one process."""
+
+    n_nights: int
+    alarm: bool
+    figures: list[DriftFigure] = Field(description="empty where the adapter has no profile, or no night came yet")
+    notes: list[str] = Field(description="sentences for a person")
+
+
+class PromotionRequest(BaseModel):
+    """Which adapter is to serve."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"model": "wide-2026", "why": "kappa of N1"}}
+    )
+
+    model: str = Field(min_length=1, max_length=200)
+    why: str = Field("", max_length=500, description="a sentence that is kept with the promotion; name no person")
+
+
+class PromotionTold(BaseModel):
+    """A promotion that holds."""
+
+    model: str
+    previous: str | None
+    number: int
 
 
 class Health(BaseModel):

@@ -47,16 +47,21 @@ class Stager:
         Pictures sent at once.
     chunks_at_once : int
         Chunks of one night under way.
-    nights_at_once : int
-        Nights in memory; others wait. A few epochs sent as numbers do not.
+    nights_at_once : int or Semaphore
+        Nights in memory; others wait. A few epochs sent as numbers do not. A semaphore is shared with other stagers.
     """
 
     def __init__(
-        self, reader: NightReader, look: Look, chunk_size: int, chunks_at_once: int, nights_at_once: int
+        self,
+        reader: NightReader,
+        look: Look,
+        chunk_size: int,
+        chunks_at_once: int,
+        nights_at_once: int | asyncio.Semaphore,
     ) -> None:
         self.reader = reader
         self._look, self._chunk_size, self._chunks_at_once = look, chunk_size, chunks_at_once
-        self._nights = asyncio.Semaphore(nights_at_once)
+        self._nights = asyncio.Semaphore(nights_at_once) if isinstance(nights_at_once, int) else nights_at_once
 
     async def stage_recording(
         self, bring: Callable[[], Path], finish: Callable[[Seen, ScoredNight], Finished], report: Report

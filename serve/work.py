@@ -15,17 +15,23 @@ import numpy as np
 
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.report.morning import Seen
+from somnolens.score.engine import N_STAGES
 from somnolens.score.night import ScoredNight
 from somnolens.serve.answers import Format, describe_night, tell_night
 from somnolens.serve.asked import Asked
+from somnolens.serve.catalogue import name_adapter
+from somnolens.serve.chat import ChatRequest, describe_completion, find_picture, read_picture
 from somnolens.serve.fetching import fetch_recording
 from somnolens.serve.kept import Shelf, write_kept
 from somnolens.serve.leaving import QUESTIONS
 from somnolens.serve.nights import ANSWER, RECORD, UPLOAD, NightRecord, NightStore, Step, UnknownNightError
 from somnolens.serve.problems import BusyError, Caught, describe_problem
+from somnolens.serve.schema import Drift
 from somnolens.serve.signals import parse_json, parse_npy
+from somnolens.serve.stagers import Stagers
 from somnolens.serve.staging import Stager
 from somnolens.serve.told import Told
+from somnolens.serve.watching import Watch
 from somnolens.simulate.night import simulate_subject
 
 SHARES: Final = {"reading": (0.0, 0.1), "looking": (0.1, 0.8), "finishing": (0.9, 0.1)}
@@ -40,6 +46,7 @@ class SentSignals:
     """Epochs as numbers, as they came; JSON where no derivations are named."""
 
     body: bytes
+    adapter: str
     derivations: tuple[str, ...] = ()
     sampling_rate_hz: float = 100.0
     consecutive: bool = True
@@ -57,7 +64,13 @@ class Work(Protocol):
     async def answer(self, id: str, question: str, wanted: dict[str, Any]) -> Told:
         """Answer a question of `leaving.QUESTIONS` about a night that is done."""
 
-    async def try_look(self) -> None:
+    async def answer_chat(self, asked: ChatRequest, adapter: str) -> Told:
+        """Answer a conversation about one picture."""
+
+    async def tell_drift(self, adapter: str) -> Drift:
+        """How the newest nights of an adapter stand to its profile."""
+
+    async def try_look(self, adapter: str) -> None:
         """Have one empty picture looked at."""
 
 
@@ -66,13 +79,15 @@ class SignalWork:
 
     Parameters
     ----------
-    stager : Stager
+    stagers : Stagers
     store : NightStore
     settings : ServeSettings
+    watch : Watch
+        Sees every night that is staged.
     """
 
-    def __init__(self, stager: Stager, store: NightStore, settings: ServeSettings) -> None:
-        self._stager, self._store, self._settings = stager, store, settings
+    def __init__(self, stagers: Stagers, store: NightStore, settings: ServeSettings, watch: Watch) -> None:
+        self._stagers, self._store, self._settings, self._watch = stagers, store, settings, watch
         self._shelf = Shelf(store)
 
     async def stage(self, id: str) -> AsyncIterator[Step]:
@@ -98,9 +113,8 @@ class SignalWork:
         return step
 
     async def _stage_now(self, id: str, tell: Callable[[Step], None]) -> None:
-        record = await asyncio.to_thread(self._store.find, id)
-        if record is None:
-            raise UnknownNightError(f"Night {id!r} was deleted before it was staged. Send it again.")
+        record = await self._find(id)
+        stager = await self._stagers.get(record.adapter)
         last = -1.0
 
         def report(state: str, share: float) -> None:
@@ -116,9 +130,17 @@ class SignalWork:
             self._store.write(id, ANSWER, night.model_dump_json().encode())
             if not self._store.has(id, RECORD):  # deleted meanwhile, and nobody may be left to wait for this
                 self._store.remove(id)
+                return
+            self._watch.note(record.adapter, stager.reader, scored)
 
         with tempfile.TemporaryDirectory(prefix="somnolens-") as folder:
-            await self._stager.stage_recording(lambda: self._bring(record, Path(folder)), finish, report)
+            await stager.stage_recording(lambda: self._bring(record, Path(folder)), finish, report)
+
+    async def _find(self, id: str) -> NightRecord:
+        record = await asyncio.to_thread(self._store.find, id)
+        if record is None:
+            raise UnknownNightError(f"Night {id!r} was deleted meanwhile. Send the recording again.")
+        return record
 
     def _bring(self, record: NightRecord, folder: Path) -> Path:
         """The recording on this machine: uploaded, simulated, or fetched."""
@@ -133,28 +155,47 @@ class SignalWork:
         """Stage epochs sent as numbers, and write the answer."""
         with Caught() as caught:
             parsed = await asyncio.to_thread(_parse, sent)
-            night = await self._stager.stage_signals(*parsed)
+            stager = await self._stagers.get(sent.adapter)
+            night = await stager.stage_signals(*parsed)
             return await asyncio.to_thread(tell_night, night, wanted)
         return Told.of_problem(describe_problem(caught.error))
 
     async def answer(self, id: str, question: str, wanted: dict[str, Any]) -> Told:
         """Answer a question about a night that is done, in a thread; forward passes go to the scorer."""
-        loop = asyncio.get_running_loop()
-
-        def look(pictures: np.ndarray) -> np.ndarray:
-            return asyncio.run_coroutine_threadsafe(self._stager.look_at_pictures(pictures), loop).result()
-
-        def think() -> Told:
-            asked = Asked(self._shelf.take(id), self._store.read_corrections(id), self._stager.reader, look, wanted)
-            return QUESTIONS[question](asked)
-
         with Caught() as caught:
-            return await asyncio.to_thread(think)
+            record = await self._find(id)
+            stager = await self._stagers.get(record.adapter)
+            return await asyncio.to_thread(self._think, id, question, wanted, stager, asyncio.get_running_loop())
         return Told.of_problem(describe_problem(caught.error))
 
-    async def try_look(self) -> None:
+    def _think(
+        self, id: str, question: str, wanted: dict[str, Any], stager: Stager, loop: asyncio.AbstractEventLoop
+    ) -> Told:
+        """In a thread; the adapter that staged a night answers for it, whichever is the default now."""
+
+        def look(pictures: np.ndarray) -> np.ndarray:
+            return asyncio.run_coroutine_threadsafe(stager.look_at_pictures(pictures), loop).result()
+
+        asked = Asked(self._shelf.take(id), self._store.read_corrections(id), stager.reader, look, wanted)
+        return QUESTIONS[question](asked)
+
+    async def answer_chat(self, asked: ChatRequest, adapter: str) -> Told:
+        """Answer a conversation about one picture."""
+        with Caught() as caught:
+            stager = await self._stagers.get(adapter)
+            picture = await asyncio.to_thread(lambda: read_picture(find_picture(asked), stager.reader.style))
+            said = (await stager.look_at_pictures(stager.reader.lay(picture)))[:, :N_STAGES]
+            told = stager.reader.calibrate_pictures(said)[0]
+            return Told.of_json(describe_completion(asked, name_adapter(adapter), told))
+        return Told.of_problem(describe_problem(caught.error))
+
+    async def tell_drift(self, adapter: str) -> Drift:
+        """How the newest nights of an adapter stand to its profile."""
+        return self._watch.tell(adapter, (await self._stagers.get(adapter)).reader)
+
+    async def try_look(self, adapter: str) -> None:
         """Have one empty picture looked at."""
-        await self._stager.try_look()
+        await (await self._stagers.get(adapter)).try_look()
 
 
 def _rename(seen: Seen, record: NightRecord) -> Seen:

@@ -18,6 +18,8 @@ from somnolens.read.montage import Part
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 adapters = typer.Typer(no_args_is_help=True, help="Keep adapters in a registry, and say which one serves.")
 app.add_typer(adapters, name="adapters")
+keys = typer.Typer(no_args_is_help=True, help="Keep the API keys of the service, as hashes in a file.")
+app.add_typer(keys, name="keys")
 
 Adapter = Annotated[str, typer.Option(help="adapter folder, 'embedded', REGISTRY#NAME or REGISTRY#promoted")]
 RegistryPlace = Annotated[
@@ -25,6 +27,9 @@ RegistryPlace = Annotated[
     typer.Option(
         "--registry", envvar="SOMNOLENS_REGISTRY", metavar="PLACE", help="folder, or URL as s3://lab/registry"
     ),
+]
+KeysFile = Annotated[
+    Path | None, typer.Option("--keys", metavar="FILE", help="else keys.json of somnolens in the user's configuration")
 ]
 Why = Annotated[str, typer.Option(help="a sentence that is kept with the promotion; name no person")]
 
@@ -253,16 +258,55 @@ def compare(
 
 @app.command()
 def serve(
-    adapter: Adapter = "embedded",
+    adapter: Annotated[str, typer.Option(help="else the one promoted in --registry, else 'embedded'")] = "embedded",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    registry: Annotated[str, typer.Option(envvar="SOMNOLENS_REGISTRY", metavar="PLACE", help="adapters by name")] = "",
+    keys: KeysFile = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="ask for no key, and answer this machine only")] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
-    """Serve an adapter on this machine until Ctrl-C."""
+    """Serve adapters on this machine until Ctrl-C, with a page to look at."""
     from somnolens.jobs.serve_adapter import serve_until_stopped
 
-    settings = read_settings(config, [*overrides, f"serve.adapter={adapter}"])
-    serve_until_stopped(settings.serve, port)
+    asked = {"adapter": adapter, "registry": registry, "keys_file": str(keys or ""), "insecure": insecure}
+    given = [f"serve.{name}={value}" for name, value in asked.items() if value not in ("", "embedded", False)]
+    serve_until_stopped(read_settings(config, [*overrides, *given]).serve, port)
+
+
+@keys.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="whose it is; stands in logs and metrics")],
+    file: KeysFile = None,
+    admin: Annotated[bool, typer.Option("--admin", help="may change which adapter serves")] = False,
+    nights_per_hour: Annotated[int | None, typer.Option(min=1)] = None,
+    requests_at_once: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Make a key; it is shown once."""
+    from somnolens.jobs import manage_keys
+    from somnolens.serve.keys import locate_keys
+
+    manage_keys.add(file or locate_keys(), name, admin, nights_per_hour, requests_at_once)
+
+
+@keys.command("list")
+def list_keys(file: KeysFile = None) -> None:
+    """List the keys, which opens nothing."""
+    from somnolens.jobs import manage_keys
+    from somnolens.serve.keys import locate_keys
+
+    manage_keys.show(file or locate_keys())
+
+
+@keys.command("revoke")
+def revoke_key(
+    identity: Annotated[str, typer.Argument(help="id of the key, or its name", metavar="KEY")], file: KeysFile = None
+) -> None:
+    """Revoke a key; a running service sees it within seconds."""
+    from somnolens.jobs import manage_keys
+    from somnolens.serve.keys import locate_keys
+
+    manage_keys.revoke(file or locate_keys(), identity)
 
 
 @app.command()

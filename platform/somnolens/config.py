@@ -9,18 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from somnolens.errors import SettingsError
-
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A frozen group of settings that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from somnolens.section import Count, Positive, Section
+from somnolens.service_settings import ServeSettings
 
 
 class SimulateSettings(Section):
@@ -275,37 +268,6 @@ class ReportSettings(Section):
     """The morning report."""
 
     n_pictures: int = Field(12, ge=0, le=200, description="epochs to look at that are shown with their pictures")
-
-
-class ServeSettings(Section):
-    """The scoring service."""
-
-    adapter: str = Field("embedded", description="adapter folder, 'embedded', or REGISTRY#promoted")
-    min_replicas: int = Field(1, ge=0)
-    max_replicas: Count = 2
-    target_ongoing_requests: Positive = 4.0
-    gpus_per_replica: float = Field(0, ge=0)
-    cpus_per_replica: Positive = 1
-    max_batch_size: Count = Field(8, description="pictures in one pass; on a CPU more only makes single epochs wait")
-    batch_wait_s: float = Field(0.02, ge=0)
-    ingress_replicas: Count = Field(1, description="processes that take bytes, check and answer")
-    worker_replicas: Count = Field(1, description="processes that read, prepare, draw and explain, one CPU each")
-    nights_at_once: Count = Field(2, description="nights in the memory of one worker; others wait")
-    nights_folder: str = Field(
-        "",
-        description="where nights lie: a folder all machines share, or a bucket; empty: a private temporary one",
-    )
-    keep_h: float = Field(24.0, gt=0, le=24 * 365, description="hours until a night that is kept is emptied")
-    most_nights: Count = Field(100, description="nights kept at once, 70 MB each; one more is answered with 503")
-    max_simulated_h: float = Field(12.0, gt=0, le=24, description="longest simulated night, hours")
-    url_prefixes: tuple[str, ...] = Field(
-        (), description="buckets or folders in them that recordings may be fetched from, as s3://lab/nights/"
-    )
-    max_queued_requests: Count = Field(200, description="waiting requests; one more is answered with 503")
-    max_upload_mb: Count = Field(512, description="largest recording or npy")
-    max_json_mb: Count = Field(64, description="largest JSON, which takes ten times its size in memory")
-    max_night_s: Positive = Field(900.0, description="a night that takes longer has failed")
-    ready_timeout_s: Positive = Field(5.0, description="a forward pass that takes longer is not ready")
 
 
 class TrackingSettings(Section):

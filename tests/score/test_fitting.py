@@ -10,6 +10,7 @@ import pytest
 from somnolens.model.adapter_card import AdapterCard
 from somnolens.score.engine import load_engine, load_reader
 from somnolens.score.fitting import calibrate_adapter, finish_adapter
+from somnolens.score.probe import check_answers
 from somnolens.score.recurrent import WEIGHTS_FILE, RecurrentStep
 from somnolens.score.sequence import SequenceStep
 
@@ -51,6 +52,11 @@ def test_calibrated_anew_the_step_stays(finished, small_dataset):
     adapter, before = finished
     after = calibrate_adapter(adapter, small_dataset)
     assert (after.sequence, after.calibration) == (before.sequence, before.calibration)
+    assert after.probe == before.probe
+
+
+def test_the_card_holds_its_own_answers_to_known_pictures(finished):
+    assert "get the answers of the training" in check_answers(load_engine(finished[0]))
 
 
 def test_the_step_can_be_left_out(finished):

@@ -17,12 +17,14 @@ from starlette.types import ASGIApp
 
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.read.edf import read_recording
-from somnolens.score.engine import Engine, load_engine, load_reader
-from somnolens.serve.answers import describe_model
+from somnolens.score.engine import Engine, load_engine
 from somnolens.serve.api import create_api
 from somnolens.serve.batching import PictureBatcher
+from somnolens.serve.catalogue import Catalogue
+from somnolens.serve.choice import Choice
 from somnolens.serve.nights import NightStore, open_store
-from somnolens.serve.staging import Stager
+from somnolens.serve.stagers import Stagers
+from somnolens.serve.watching import Watch
 from somnolens.serve.work import SignalWork
 from somnolens.simulate.night import simulate_subject
 from somnolens.simulate.writing import write_recording
@@ -39,6 +41,7 @@ def service_settings(adapter_folder: Path, tmp_path_factory: pytest.TempPathFact
         max_json_mb=1,
         max_simulated_h=0.1,
         ready_timeout_s=60,
+        insecure=True,
     )
 
 
@@ -83,13 +86,16 @@ def n_looked(counted: CountingEngine) -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def make_api(service_settings: ServeSettings, store: NightStore, counted: CountingEngine) -> Callable[[], FastAPI]:
     """A new application with a worker and a scorer in its own process; each belongs to one event loop."""
-    reader, size = load_reader(service_settings.adapter), service_settings.max_batch_size
+    size = service_settings.max_batch_size
+
+    async def refuse(address: str) -> list[str]:
+        return [f"nothing rehearses {address} here"]
 
     def make() -> FastAPI:
         batcher = PictureBatcher(counted.look, size, wait_s=0.0)
-        stager = Stager(reader, batcher.score, size, chunks_at_once=2, nights_at_once=1)
-        work = SignalWork(stager, store, service_settings)
-        return create_api(work, store, describe_model(reader, service_settings.adapter), service_settings)
+        stagers = Stagers(lambda adapter: batcher.score, service_settings)
+        work = SignalWork(stagers, store, service_settings, Watch(service_settings))
+        return create_api(work, store, Choice(Catalogue.from_settings(service_settings), refuse), service_settings)
 
     return make
 
@@ -135,6 +141,7 @@ def serve_http(api: ASGIApp) -> Iterator[str]:
     """An application over HTTP, on a free port of this machine."""
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # else small answers wait 40 ms for an acknowledgement
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # who comes before the server waits
         server = uvicorn.Server(uvicorn.Config(api, log_level="critical", lifespan="on", loop="asyncio"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -112,6 +112,10 @@ def test_everything_of_a_kept_night_comes_typed(service, lean_path):
     assert b"Sleep stage" in service.export(night.id, "edf")
     assert service.export(night.id, "csv") != service.export(night.id, "csv", corrected=False)
     assert service.model()["adapter"] == "adapter"
+    assert [card["adapter"] for card in service.models()] == ["adapter"]
+    with pytest.raises(RefusedError, match="other") as caught:
+        service.score(lean_path, model="other")
+    assert caught.value.status == 404
 
 
 def test_many_nights_at_once(url, short_path, n_looked):

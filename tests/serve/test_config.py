@@ -11,8 +11,9 @@ from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.schema import ServeDeploySchema
 
 from somnolens.config import ServeSettings
-from somnolens.errors import AdapterError
+from somnolens.errors import AdapterError, ServiceError
 from somnolens.serve.app import build
+from somnolens.serve.keys import VARIABLE, add_key, revoke_key
 from somnolens.serve.running import HOST
 from tests.repository.tree import ROOT
 
@@ -78,15 +79,24 @@ def test_the_laptop_serves_itself_only():
 
 def test_the_builder_refuses_a_setting_that_there_is_not(adapter_folder):
     with pytest.raises(ValidationError, match="max_batchsize"):
-        call_user_app_builder_with_args_if_necessary(build, {"adapter": str(adapter_folder), "max_batchsize": 4})
+        call_user_app_builder_with_args_if_necessary(
+            build, {"adapter": str(adapter_folder), "insecure": True, "max_batchsize": 4}
+        )
 
 
 def test_the_builder_takes_plain_arguments(adapter_folder):
     application = call_user_app_builder_with_args_if_necessary(
-        build, {"adapter": str(adapter_folder), "min_replicas": 0, "max_replicas": 3, "gpus_per_replica": 0.5}
+        build,
+        {
+            "adapter": str(adapter_folder),
+            "insecure": True,
+            "min_replicas": 0,
+            "max_replicas": 3,
+            "gpus_per_replica": 0.5,
+        },
     )
     ingress = application._bound_deployment
-    settings, worker = ingress.init_args
+    settings, worker, _ = ingress.init_args
     assert settings.max_replicas == 3
     assert worker._bound_deployment.init_args[0] == settings
     scorer = worker._bound_deployment.init_args[1]
@@ -98,4 +108,16 @@ def test_the_builder_takes_plain_arguments(adapter_folder):
 
 def test_a_missing_adapter_is_refused_before_anything_starts(tmp_path):
     with pytest.raises(AdapterError, match="There is no adapter folder"):
-        build(ServeSettings(adapter=str(tmp_path / "none")))
+        build(ServeSettings(adapter=str(tmp_path / "none"), insecure=True))
+
+
+def test_a_service_that_has_no_key_and_was_not_told_to_want_none_does_not_start(adapter_folder, tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    settings = ServeSettings(adapter=str(adapter_folder), keys_file=str(tmp_path / "keys.json"))
+    with pytest.raises(ServiceError, match=r"There is no API key: looked in .*keys\.json"):
+        build(settings)
+    add_key(tmp_path / "keys.json", "page")
+    build(settings)
+    revoke_key(tmp_path / "keys.json", "page")
+    with pytest.raises(ServiceError, match="somnolens keys add NAME"):
+        build(settings)

@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from somnolens.score.engine import load_reader
 from somnolens.serve import keeping
 from somnolens.serve.batching import PictureBatcher
 from somnolens.serve.keeping import Keeper, Order
 from somnolens.serve.nights import RECORD, NightStore, Step
 from somnolens.serve.problems import BusyError
-from somnolens.serve.staging import Stager
+from somnolens.serve.stagers import Stagers
+from somnolens.serve.watching import Watch
 from somnolens.serve.work import SignalWork
 
 
@@ -44,8 +44,8 @@ def make_keeper(own, counted, service_settings):
                 await fail()
             return await batcher.score(pictures)
 
-        stager = Stager(load_reader(service_settings.adapter), look, 8, chunks_at_once=2, nights_at_once=1)
-        return Keeper(SignalWork(stager, own, service_settings), own, max_night_s=60)
+        stagers = Stagers(lambda adapter: look, service_settings.model_copy(update={"nights_at_once": 1}))
+        return Keeper(SignalWork(stagers, own, service_settings, Watch(service_settings)), own, max_night_s=60)
 
     return make
 

@@ -51,7 +51,8 @@ def read_logs() -> bytes:
 def test_the_scorer_scores_as_the_engine_does(service_settings, engine):
     pictures = np.random.default_rng(0).integers(0, 100, (3, *engine.style.shape_px), dtype=np.uint8)
     handle = serve.run(Scorer.bind(service_settings), name="scorer", _local_testing_mode=True)
-    answers = [handle.score.remote(pictures[:2]), handle.score.remote(pictures[2:])]
+    adapter = service_settings.adapter
+    answers = [handle.score.remote(pictures[:2], adapter), handle.score.remote(pictures[2:], adapter)]
     scored = np.concatenate([answer.result() for answer in answers])
     np.testing.assert_allclose(scored, engine.score_pictures(pictures, 8), atol=1e-5)
 
@@ -207,3 +208,38 @@ def test_a_night_survives_the_loss_of_its_ingress(service, http, night_path):
         (ingress,) = find_replicas("Ingress")
         os.kill(ingress.pid, signal.SIGKILL)
         assert len(client.wait(id).stages) == 20
+
+
+@pytest.mark.ray
+def test_the_id_of_a_request_travels_through_all_deployments(http, night_path):
+    headers = {"X-Request-ID": "travels-7"}
+    answer = http.post("/v1/nights", content=night_path.read_bytes(), headers=headers)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, "travels-7")
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path()) / "serve"
+    wanted = {"Ingress", "SignalWorker", "Scorer"}
+    deadline = time.monotonic() + 20
+    while wanted and time.monotonic() < deadline:
+        found = [path.name for path in folder.glob("replica_*") if b"travels-7" in path.read_bytes()]
+        wanted = {name for name in wanted if not any(name in file for file in found)}
+        time.sleep(0.2)
+    assert not wanted
+
+
+@pytest.mark.cluster
+def test_nights_are_counted_where_prometheus_looks(http, night_path):
+    assert http.post("/v1/nights", content=night_path.read_bytes()).status_code == 200
+    assert http.post("/v1/nights", content=b"garbage").status_code == 422
+    (node,) = [node for node in ray.nodes() if node["Alive"]]
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    wanted = {
+        "ray_somnolens_nights",
+        "ray_somnolens_epochs",
+        "ray_somnolens_requests",
+        "ray_somnolens_pictures_per_pass",
+    }
+    deadline = time.monotonic() + 40
+    while wanted and time.monotonic() < deadline:
+        told = httpx.get(url).text
+        wanted = {name for name in wanted if name not in told}
+        time.sleep(1)
+    assert not wanted

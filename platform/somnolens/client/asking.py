@@ -34,6 +34,7 @@ class _Named(BaseModel):
 
 _STATISTICS = TypeAdapter(list[Statistic])
 _DICT = TypeAdapter(dict[str, Any])
+_DICTS = TypeAdapter(list[dict[str, Any]])
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,11 @@ def ask_correct(id: str, scorer: str, stages: Mapping[int, Stage]) -> Asked[dict
 def ask_model() -> Asked[dict[str, Any]]:
     """What the service scores with."""
     return Asked("GET", "/v1/model", _DICT.validate_json)
+
+
+def ask_models() -> Asked[list[dict[str, Any]]]:
+    """The adapters that may be named."""
+    return Asked("GET", "/v1/models", _DICTS.validate_json)
 
 
 def read_line(line: str) -> Progress | Night:

@@ -131,6 +131,10 @@ class AsyncClient:
         """What the service scores with."""
         return await self._send(asking.ask_model())
 
+    async def models(self) -> list[dict[str, Any]]:
+        """The adapters that `model` may name, the default first."""
+        return await self._send(asking.ask_models())
+
     async def _send(self, asked: Asked[Answer]) -> Answer:
         attempts = Attempts(self._retries, self.url)
         while True:

@@ -166,6 +166,10 @@ class Client:
         """What the service scores with."""
         return self._send(asking.ask_model())
 
+    def models(self) -> list[dict[str, Any]]:
+        """The adapters that `model` may name, the default first."""
+        return self._send(asking.ask_models())
+
     def _send(self, asked: Asked[Answer]) -> Answer:
         attempts = Attempts(self._retries, self.url)
         while True:

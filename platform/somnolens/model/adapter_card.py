@@ -44,6 +44,10 @@ class AdapterCard:
         Transition matrix and weight of the night-level step; empty where there is none.
     calibration : dict
         Temperatures of its probabilities and what they were fitted on; empty where there are none.
+    probe : dict
+        Its answers to known pictures, as `score.probe` records them; empty in older adapters.
+    profile : dict
+        What it says of its validation nights, as `score.profile` describes it; empty in older adapters.
     code : dict
         Version and revision.
     """
@@ -56,6 +60,8 @@ class AdapterCard:
     metrics: dict[str, Any] = field(default_factory=dict)
     sequence: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    probe: dict[str, Any] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=describe_code)
 
     @property

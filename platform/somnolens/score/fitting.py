@@ -9,8 +9,10 @@ import numpy as np
 
 from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapter_card import AdapterCard, check_render_hash, read_card, write_card
-from somnolens.score.calibration import fit_calibration
+from somnolens.score.calibration import Calibration, fit_calibration, scale
 from somnolens.score.engine import N_STAGES, Engine, NightStep, load_engine, look_at
+from somnolens.score.probe import record_answers
+from somnolens.score.profile import describe_profile, measure_night
 from somnolens.score.recurrent import Nights, RecurrentStep, fit_recurrent
 from somnolens.score.sequence import fit_sequence
 from somnolens.train.loop import measure_stages
@@ -40,6 +42,8 @@ def finish_adapter(adapter: Path, dataset: Dataset) -> AdapterCard:
         sequence=step.to_dict() if step else {},
         calibration=calibration.to_dict(),
         metrics=engine.card.metrics | figures,
+        probe=record_answers(engine),
+        profile=_profile(nights, calibration, dataset, "validation"),
     )
     if isinstance(step, RecurrentStep):
         step.write(adapter)
@@ -63,7 +67,7 @@ def _fit_step(pictures: Nights, dataset: Dataset, engine: Engine, n_hidden: int)
 def calibrate_adapter(
     adapter: Path, dataset: Dataset, split: str = "validation", report: Callable[[str], None] = lambda night: None
 ) -> AdapterCard:
-    """Fit the calibration of an adapter anew, on any dataset, and leave the rest of it as it is.
+    """Fit the calibration and the profile of an adapter anew, on any dataset, and leave the rest of it as it is.
 
     For an adapter that moves to another cohort, or was trained before there was calibration.
 
@@ -86,10 +90,25 @@ def calibrate_adapter(
     check_render_hash(engine.card, dataset.style.hash, f"The dataset {dataset.folder}")
     n_hidden = engine.sequence.n_hidden if engine.sequence else 0
     pictures = _look_at_nights(split, dataset, engine, n_hidden, report)
-    calibration = fit_calibration(_tell(pictures), _apply(engine.sequence, pictures), len(dataset.subjects(split)))
-    card = replace(engine.card, calibration=calibration.to_dict())
+    nights = _apply(engine.sequence, pictures)
+    calibration = fit_calibration(_tell(pictures), nights, len(dataset.subjects(split)))
+    card = replace(
+        engine.card,
+        calibration=calibration.to_dict(),
+        probe=record_answers(engine),
+        profile=_profile(nights, calibration, dataset, split),
+    )
     write_card(adapter, card)
     return card
+
+
+def _profile(
+    nights: list[tuple[np.ndarray, np.ndarray]], calibration: Calibration, dataset: Dataset, split: str
+) -> dict[str, Any]:
+    """What the adapter tells of the nights of a split, for the drift alarm of the service."""
+    told = [scale(probabilities, calibration.night) for _, probabilities in nights]
+    qualities = [dataset.read_quality(night) for night in dataset.nights(split)]
+    return describe_profile([measure_night(*night) for night in zip(told, qualities, strict=True)])
 
 
 def _look_at_nights(
