@@ -9,7 +9,7 @@ RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures clean
+.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures page clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ lint: $(INSTALLED) ## style, formatting and import contracts
 figures: $(INSTALLED) ## write the README's tables from .bench/results.jsonl and the newest comparison
 	$(BIN)/python -m tests.benchmarks --write-readme
 	test ! -d .evaluate || $(BIN)/python jobs/compare_systems.py --write-readme README.md
+
+page: ## fetch what the service's page takes from npm, as its lock file says
+	cd serve/page && npm ci --ignore-scripts --no-audit --no-fund
+	cp serve/page/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2 serve/page/inter.woff2
+	cp serve/page/node_modules/@fontsource-variable/inter/LICENSE serve/page/inter-license.txt
+	rm -r serve/page/node_modules
 
 clean: ## remove caches and build outputs; keep runs and the virtual environment
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

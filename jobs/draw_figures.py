@@ -98,12 +98,7 @@ def draw_page(page: Path, path: Path) -> None:
     SettingsError
         Where no browser is on the PATH.
     """
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        raise SettingsError(
-            f"{page} cannot be drawn. Looked on the PATH for {', '.join(BROWSERS)}. Install one of them: it only draws "
-            "this figure."
-        )
+    browser = find_browser(page)
     with TemporaryDirectory() as folder:
         html = page.read_text(encoding="utf-8")
         shots = [
@@ -116,6 +111,23 @@ def draw_page(page: Path, path: Path) -> None:
     stream = io.BytesIO()
     sheet.quantize(256, Image.Quantize.MAXCOVERAGE).save(stream, format="PNG", optimize=True)
     write_bytes(path, stream.getvalue())
+
+
+def find_browser(page: Path | str) -> str:
+    """The first browser of `BROWSERS` that is on the PATH, to draw a page.
+
+    Raises
+    ------
+    SettingsError
+        Where there is none.
+    """
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise SettingsError(
+            f"{page} cannot be drawn. Looked on the PATH for {', '.join(BROWSERS)}. Install one of them: it only draws "
+            "this figure."
+        )
+    return browser
 
 
 def take_shot(browser: str, html: str, height_px: int, folder: Path) -> Image.Image:

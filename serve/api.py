@@ -19,6 +19,7 @@ from somnolens.serve.kept_api import add_kept
 from somnolens.serve.model_api import add_model_paths
 from somnolens.serve.night_api import add_nights, answer
 from somnolens.serve.nights import NightStore
+from somnolens.serve.page import add_page
 from somnolens.serve.problems import UnsupportedContentError, add_problem_handlers
 from somnolens.serve.readiness import Readiness
 from somnolens.serve.schema import EpochSignals, Health, StagedNight
@@ -59,6 +60,7 @@ def create_api(work: Work, store: NightStore, choice: Choice, settings: ServeSet
     add_nights(api, keeper, settings)
     add_kept(api, keeper)
     _add_epochs(api, work, settings)
+    add_page(api)
     return api
 
 

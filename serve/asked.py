@@ -110,8 +110,6 @@ def explain_epoch(asked: Asked) -> Told:
     """Why an epoch got its stage, or what there is for another one: heat, evidence, rules."""
     kept, epoch = asked.kept, asked.epoch
     stage = asked.wanted.get("stage") or kept.scored.hypnogram.stages[epoch]
-    eye = RemoteEye(asked.reader.style, asked.reader.n_pictures, asked.look)
-    heat = occlude_signal(kept.signals, epoch, eye, stage, background=kept.background)
     one = replace(kept.evidence.epochs[epoch], stage=stage)
     probabilities = kept.scored.hypnogram.probabilities[epoch]
     return Told.of_json(
@@ -119,16 +117,23 @@ def explain_epoch(asked: Asked) -> Told:
             "epoch": epoch,
             "stage": stage,
             "probabilities": dict(zip(STAGES, probabilities.round(5).tolist(), strict=True)),
-            "cells": {
-                "derivations": list(asked.reader.style.derivations),
-                "seconds": EPOCH_S,
-                "values": heat.values.round(4).tolist(),
-                "unit": UNIT,
-            },
+            "cells": _measure_cells(asked, stage) if asked.wanted.get("heat", True) else None,
             **_list_evidence(one),
             "disagrees": bool(one.disagreement),
         }
     )
+
+
+def _measure_cells(asked: Asked, stage: str) -> dict[str, Any]:
+    kept, style = asked.kept, asked.reader.style
+    eye = RemoteEye(style, asked.reader.n_pictures, asked.look)
+    heat = occlude_signal(kept.signals, asked.epoch, eye, stage, background=kept.background)
+    return {
+        "derivations": list(style.derivations),
+        "seconds": EPOCH_S,
+        "values": heat.values.round(4).tolist(),
+        "unit": UNIT,
+    }
 
 
 def _list_evidence(one: EpochEvidence) -> dict[str, Any]:

@@ -74,9 +74,10 @@ def _add_epochs(api: FastAPI, keeper: Keeper) -> None:
         id: NightId,
         index: EpochNumber,
         stage: Annotated[StageName | None, Query(description="without: the one that the epoch was given")] = None,
+        heat: Annotated[bool, Query(description="without it no model is asked: the reasons alone, at once")] = True,
     ) -> Response:
         """Why an epoch got its stage: the heat of derivation and second, and what was measured for and against it."""
-        return await _ask(request, keeper, id, "explanation", epoch=index, stage=stage)
+        return await _ask(request, keeper, id, "explanation", epoch=index, stage=stage, heat=heat)
 
 
 def _add_overviews(api: FastAPI, keeper: Keeper) -> None:

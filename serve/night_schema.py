@@ -94,7 +94,7 @@ class EpochExplanation(BaseModel):
     epoch: int
     stage: Stage
     probabilities: dict[str, float] = Field(description="of the night-level step; those of the answer")
-    cells: Cells
+    cells: Cells | None = Field(description="null where heat was not wanted")
     evidence_for: list[str]
     evidence_against: list[str]
     rules: list[RuleSaid] = Field(description="everything that was found, of all stages")

@@ -90,6 +90,8 @@ class ModelCard(BaseModel):
                 **_MADE_BY,
                 "derivations": list(RECOMMENDED_DERIVATIONS),
                 "picture_px": {"height": 224, "width": 448},
+                "bands_px": [[0, 48], [48, 48], [96, 32], [128, 32], [160, 32], [192, 32]],
+                "epochs_shown": 1,
                 "sampling_rate_hz": 100.0,
                 "stages": list(STAGES),
                 "metrics": _METRICS,
@@ -107,6 +109,8 @@ class ModelCard(BaseModel):
     code: dict[str, str]
     derivations: list[str] = Field(description="drawn top to bottom; any may be missing")
     picture_px: dict[str, int]
+    bands_px: list[tuple[int, int]] = Field(description="top and height of each derivation in a picture")
+    epochs_shown: int = Field(description="3: an epoch stands between its neighbours")
     sampling_rate_hz: float = Field(description="signals are resampled to it")
     stages: list[str]
     metrics: dict[str, Any] = Field(description="reached on subjects that were not trained on")

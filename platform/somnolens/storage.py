@@ -61,7 +61,7 @@ def settle(path: Path) -> Path:
 def list_names(folder: Path) -> list[str]:
     """All files below a folder, relative to it, sorted; an object store is asked once.
 
-    Empty where there is no such folder.
+    Empty where there is no such folder. Folders may go while they are listed.
 
     Raises
     ------
@@ -69,7 +69,8 @@ def list_names(folder: Path) -> list[str]:
         Where the store does not answer.
     """
     if is_here(folder):
-        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        paths = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
+        return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
     with explain(folder, "listed"):
         root = folder.path.rstrip("/")
         return sorted(path.removeprefix(root).lstrip("/") for path in folder.fs.find(root))

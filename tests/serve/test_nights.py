@@ -1,6 +1,7 @@
 """Nights that are followed, kept, deleted and asked for again, with a real model and without Ray."""
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -219,6 +220,20 @@ def test_more_nights_than_the_store_takes_are_refused_and_others_pass(empty):
     assert empty.begin("anyone", keep=False).keep is False
 
 
+def test_nights_may_go_while_they_are_counted(empty):
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            empty.remove(empty.begin("anyone", keep=False).id)
+
+    with ThreadPoolExecutor(2) as threads:
+        coming = [threads.submit(come_and_go) for _ in range(2)]
+        assert {empty.count() for _ in range(300)} == {0}
+        stop.set()
+        assert [one.result() for one in coming] == [None, None]
+
+
 def test_a_key_is_bound_to_its_client(empty):
     ours, theirs = (empty.begin(client, keep=True) for client in ("us", "them"))
     assert empty.claim_key("us", "key", "a", ours.id) == ours.id
@@ -238,7 +253,7 @@ def test_a_finished_night_is_finished_whatever_was_noted_later(empty):
 
 
 def test_a_store_may_be_a_bucket(tmp_path, to_npy):
-    with serve_bucket("nights") as bucket:
+    with serve_bucket("kept-nights") as bucket:
         store = NightStore(bucket, keep_h=1.0, most_nights=1)
         assert (store.count(), store.sweep()) == (0, [])
         record = store.begin("us", keep=True)

@@ -192,7 +192,7 @@ def _tell(ledger: Ledger, watcher: Watcher, n_stored: int, seconds: float, conso
     write_results(RESULTS, merge_results(read_results(RESULTS), rows))
     told = summarise(ledger, watcher, n_stored, spans)
     (OUT / "stress.json").write_text(json.dumps(told, indent=2) + "\n")
-    draw_stress(ledger.attempts, watcher, OUT / "stress.png", "Three minutes of load")
+    draw_stress(ledger.attempts, watcher, OUT / "stress.png", f"{seconds:g} s of load")
     console.print(format_results(rows))
     for line in describe(told):
         console.print(line, highlight=False)

@@ -29,6 +29,10 @@ class Eye(Protocol):
     def style(self) -> Style:
         """How pictures must be drawn for it."""
 
+    @property
+    def n_pictures(self) -> int:
+        """Pictures it is shown of each epoch."""
+
     def score_pictures(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
         """Probabilities of the five stages for each picture by itself, shape (n, 5)."""
 
