@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.infra.kustomize import Manifest, render
 from tests.repository.tree import ROOT
 
@@ -21,13 +19,9 @@ IMAGE_ROOT = "/opt/somnolens/"
 
 
 @cache
-def _render(overlay: str) -> str:
-    return yaml.safe_dump_all(render(INFRA / "kuberay" / "overlays" / overlay))
-
-
 def render_overlay(overlay: str) -> list[Manifest]:
-    """Fresh manifests of an overlay, which a test may change."""
-    return list(yaml.load_all(_render(overlay), Loader=yaml.CSafeLoader))
+    """Manifests of an overlay, which all tests share and none may change."""
+    return render(INFRA / "kuberay" / "overlays" / overlay)
 
 
 def select(overlay: str, *kinds: str) -> list[Manifest]:

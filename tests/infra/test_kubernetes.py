@@ -83,7 +83,7 @@ def test_kubernetes_takes_every_other_manifest_and_knows_every_key(overlay):
 
 
 def test_a_wrong_key_of_kubernetes_is_found():
-    broken = find("production", "NetworkPolicy", "closed")
+    broken = copy.deepcopy(find("production", "NetworkPolicy", "closed"))
     broken["spec"]["podSelectors"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="podSelectors"):
         kubernetes_validate.validate(broken, KUBERNETES, strict=True)
@@ -163,7 +163,9 @@ def read_requests(pod) -> dict:
 @every_overlay
 def test_overlays_hold_only_differences(overlay):
     """A patch that sets what the base has already is dead text."""
-    base = {(one["kind"], one["metadata"]["name"]): one for one in map(read_one, BASE.glob("*.yaml")) if "metadata" in one}
+    base = {
+        (one["kind"], one["metadata"]["name"]): one for one in map(read_one, BASE.glob("*.yaml")) if "metadata" in one
+    }
     asked = read_one(INFRA / "kuberay" / "overlays" / overlay / "kustomization.yaml")
     for patch in asked["patches"]:
         for operation in yaml.safe_load(patch["patch"]):
