@@ -13,6 +13,7 @@ from somnolens import __version__
 from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import DEMO_CONFIG, Config, Overrides, run_command
+from somnolens.jobs.submit_job import jobs, submit
 from somnolens.read.montage import Part
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -20,6 +21,8 @@ adapters = typer.Typer(no_args_is_help=True, help="Keep adapters in a registry, 
 app.add_typer(adapters, name="adapters")
 keys = typer.Typer(no_args_is_help=True, help="Keep the API keys of the service, as hashes in a file.")
 app.add_typer(keys, name="keys")
+app.add_typer(jobs, name="jobs")
+app.command(context_settings={"ignore_unknown_options": True})(submit)
 
 Adapter = Annotated[str, typer.Option(help="adapter folder, 'embedded', REGISTRY#NAME or REGISTRY#promoted")]
 RegistryPlace = Annotated[

@@ -1,8 +1,8 @@
 """What the attacks on open Ray clusters taught, as checks over every manifest.
 
-ShadowRay (CVE-2023-48022): whoever reaches the dashboard's job API runs code on every node. CVE-2025-62593: a page in the
-browser of somebody who works beside a cluster reaches it too. Both end at a token that Ray itself asks for, and at ports
-that nobody else reaches; the token does not guard Serve's port nor the metrics.
+ShadowRay (CVE-2023-48022): whoever reaches the dashboard's job API runs code on every node. CVE-2025-62593: a page in
+the browser of somebody who works beside a cluster reaches it too. Both end at a token that Ray itself asks for, and at
+ports that nobody else reaches; the token does not guard Serve's port nor the metrics.
 """
 
 import re
