@@ -172,7 +172,7 @@ def estimate_rendering(n_nights: int, n_workers: int, measured: Measured, place:
     --------
     >>> one = estimate_rendering(1000, 10, read_measured(), Place())
     >>> round(one.seconds), one.bottleneck
-    (145, 'workers')
+    (144, 'workers')
     """
     each_s = measured.night_s + place.night_mb / place.stream_mb_s
     n_working = min(n_workers, n_nights)

@@ -70,7 +70,8 @@ def explain_capacity(measured: Measured, place: Place) -> list[str]:
         f"measured ({measured.source}): t = {measured.night_s:.3g} s of a core for a night of 8 h, "
         f"d = {measured.dispatch_ms:.3g} ms of the driver for a night;",
         f"of all {measured.n_cores} cores, epochs/s: look once {measured.looking_per_s:.3g}, a pass over what was "
-        f"seen {measured.training_per_s:.3g} (from pictures {measured.whole_per_s:.3g}), score {measured.scoring_per_s:.3g}.",
+        f"seen {measured.training_per_s:.3g} (from pictures {measured.whole_per_s:.3g}), score "
+        f"{measured.scoring_per_s:.3g}.",
         f"assumed: start {place.start_s:g} s, b = {place.night_mb:g} MB a night, s = {place.stream_mb_s:g} MB/s for a "
         f"worker, S = {place.store_mb_s:,g} MB/s for all, {place.usd_per_core_hour:g} USD a core-hour.",
         f"More than {most} workers do not draw faster: then the object store or the driver is the slowest.",
