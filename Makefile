@@ -47,7 +47,7 @@ sbom: $(INSTALLED) ## list what is installed as CycloneDX, in build/sbom.json
 	@echo "build/sbom.json"
 
 cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are lost
-	$(BIN)/python -m pytest -q -m cluster -W ignore::pytest.PytestUnraisableExceptionWarning
+	$(BIN)/python -m pytest -q -m cluster --keep-faults -W ignore::pytest.PytestUnraisableExceptionWarning
 
 stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
 	$(BIN)/python -m tests.stress

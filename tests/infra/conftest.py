@@ -1,6 +1,10 @@
-"""Schemas that the manifests are held to."""
+"""Schemas that the manifests are held to, and a cluster of several nodes."""
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
+from tests.infra.ray_nodes import Nodes
 
 CRDS = Path(__file__).parents[2] / ".." / "shared" / "kuberay-crds"
 
@@ -49,3 +55,39 @@ def make_strict(schema: Any) -> Any:
         strict = {key: value for key, value in strict.items() if key not in ("type", "format")}
         strict["type"] = ["integer", "string"]
     return strict
+
+
+@pytest.fixture(scope="session")
+def several_nodes() -> Iterator[Nodes]:
+    """A head and two workers with three processors each, which ask for a token."""
+    nodes = Nodes()
+    try:
+        nodes.start_head()
+        for number in (1, 2):
+            nodes.start_worker(f"worker-{number}")
+        yield nodes
+    finally:
+        nodes.stop()
+        shutil.rmtree(nodes.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def start_somnolens(several_nodes, tmp_path_factory) -> Callable[..., subprocess.Popen]:
+    """Start `somnolens ...` beside that cluster, in a folder of a person's own; nothing of it is in the environment."""
+    folder = tmp_path_factory.mktemp("laptop")
+    (folder / "token").write_text(several_nodes.token)
+    (folder / "wrong").write_text("0" * 64)
+    here = {"address": several_nodes.address, "python": sys.executable}
+    clusters = {
+        name: here | {"token_file": str(folder / file)} for name, file in (("here", "token"), ("wrong", "wrong"))
+    }
+    (folder / "clusters.yaml").write_text(yaml.safe_dump(clusters))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    program = str(Path(sys.executable).with_name("somnolens"))
+
+    def start(*words: object) -> subprocess.Popen:
+        given = environment | {"COLUMNS": "200"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([program, *map(str, words)], cwd=folder, env=given, **pipes)
+
+    return start

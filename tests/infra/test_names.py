@@ -101,7 +101,13 @@ def test_the_service_has_machines_for_its_most_replicas(overlay):
     gpus = sum(int(limits_of(group).get("nvidia.com/gpu", 0)) * group["maxReplicas"] for group in groups)
     cpus = sum(float(limits_of(group)["cpu"]) * group["maxReplicas"] for group in groups)
     assert settings.max_replicas * settings.gpus_per_replica <= gpus
-    assert settings.max_replicas * settings.cpus_per_replica + settings.ingress_replicas <= cpus
+    others = settings.ingress_replicas + settings.worker_replicas
+    assert settings.max_replicas * settings.cpus_per_replica + others <= cpus
+    mounts = {
+        mount["mountPath"] for one in groups[0]["template"]["spec"]["containers"] for mount in one["volumeMounts"]
+    }
+    folders = {settings.adapter, settings.nights_folder} - {"", "embedded"}
+    assert all(any(path.startswith(f"{mount}") for mount in mounts) for path in folders), folders - mounts
 
 
 @every_overlay
