@@ -22,6 +22,8 @@ from somnolens.model.capacity import (
     measure_efficiency,
     read_measured,
 )
+from somnolens.report.capacity import estimate_all, format_hours, format_usd
+from tests.repository.tree import ROOT
 
 ONE_SECOND = Measured(1.0, 40.0, 40.0, 20.0, 20.0, 1.0, 2, "by hand")
 FAST_STORE = Place(start_s=10, night_mb=10, stream_mb_s=10, store_mb_s=1000, usd_per_core_hour=0.036)
@@ -150,3 +152,28 @@ def test_the_command_shows_the_formula_and_every_figure():
     assert answer.exit_code == 0, answer.output
     for text in ("100,000", "8 machines", "1.04 s", "2.4 ms", "object store", "0.04 USD", "max(workers", "256"):
         assert text in answer.output, text
+
+
+def test_the_table_of_the_readme_is_what_the_command_shows():
+    measured, place = read_measured(), Place()
+    rows = {
+        work: [estimate_all(n, 64, 4, measured, place)[at][1] for n in COHORTS.values()] for work, at in PLACES.items()
+    }
+    trained = [
+        f"{format_hours(look.hours + passes.hours)}, {format_usd(look.usd + passes.usd)} USD"
+        for look, passes in zip(rows["look once"], rows["4 passes"], strict=True)
+    ]
+    text = (ROOT / "README.md").read_text()
+    for name, cells in (
+        ("draw", [show(one) for one in rows["draw"]]),
+        ("train the embedded model, 4 passes and the look before", trained),
+        ("score", [show(one) for one in rows["score"]]),
+    ):
+        assert f"| {name} | {' | '.join(cells)} |" in text
+
+
+PLACES = {"draw": 0, "look once": 1, "4 passes": 3, "score": 4}
+
+
+def show(one) -> str:
+    return f"{format_hours(one.hours)}, {format_usd(one.usd)} USD"
