@@ -36,7 +36,7 @@ def read_resource(path: Path) -> list[Manifest]:
 
 
 def read_one(path: Path) -> Manifest:
-    (manifest,) = yaml.safe_load_all(path.read_text())
+    (manifest,) = yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
     return manifest
 
 
@@ -54,7 +54,7 @@ def apply_patch(manifests: list[Manifest], patch: dict[str, Any]) -> None:
     hit = [one for one in manifests if matches(one, patch["target"])]
     assert hit, f"no manifest is meant by {patch['target']}"
     for manifest in hit:
-        for operation in yaml.safe_load(patch["patch"]):
+        for operation in yaml.load(patch["patch"], Loader=yaml.CSafeLoader):
             operate(manifest, **operation)
 
 

@@ -5,10 +5,10 @@ the browser of somebody who works beside a cluster reaches it too. Both end at a
 ports that nobody else reaches; the token does not guard Serve's port nor the metrics.
 """
 
+import json
 import re
 
 import pytest
-import yaml
 
 from tests.infra.manifests import (
     INFRA,
@@ -162,10 +162,9 @@ def test_a_secret_would_be_found(text):
 
 @every_overlay
 def test_every_secret_that_is_used_is_made_by_a_command_of_the_runbook(overlay):
-    text = yaml.safe_dump_all(render_overlay(overlay))
-    used = set(re.findall(r"secretName: (\S+)", text)) | set(
-        re.findall(r"secretKeyRef:\s+key: \S+\s+name: (\S+)", text)
-    )
+    text = json.dumps(render_overlay(overlay))
+    named, keyed = r'"secretName": "([^"]+)"', r'"secretKeyRef": {"name": "([^"]+)"'
+    used = {*re.findall(named, text), *re.findall(keyed, text)}
     runbook = (INFRA / "README.md").read_text()
     made = set(re.findall(r"create secret generic (\S+)", runbook))
     assert used <= made, used - made
