@@ -4,8 +4,6 @@ The head keeps what it knows on disk (RocksDB), as KubeRay's clusters keep it in
 its place. Every node asks for the token; a node is lost by SIGKILL to all its processes at once.
 """
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import httpx
+import psutil
 
 from tests.jobs.conftest import find_port, make_environment
 from tests.repository.tree import ROOT
@@ -60,6 +59,7 @@ class Nodes:
     def make_environment(self, **more: str) -> dict[str, str]:
         """Of the nodes and of commands beside them."""
         kept = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(self.folder / "gcs")}
+        kept["RAY_gcs_rpc_server_reconnect_timeout_s"] = "600"  # workers wait for another head, as KubeRay has them do
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "PYTHONPATH": str(ROOT)}
         return make_environment(self.folder, **kept, **auth, **more)
 
@@ -69,14 +69,14 @@ class Nodes:
         (self.folder / "ray" / "ray_current_cluster").unlink(missing_ok=True)  # left by a head that was lost
         options = [f"--port={self.port}", f"--dashboard-port={self.dashboard}", "--num-cpus=0", "--disable-usage-stats"]
         self._start("head", ["--head", *options])
-        wait_for(self._accepts_jobs, 90, "the head")
+        wait_for(self._accepts_jobs, 240, "the head")
 
     def start_worker(self, name: str, n_cpus: int = 3) -> None:
         """Start one with an address of its own, and wait until the head knows it."""
         self.n_started += 1
         options = [f"--address=127.0.0.1:{self.port}", f"--node-ip-address=127.0.0.{10 + self.n_started}"]
         self._start(name, [*options, f"--num-cpus={n_cpus}", f"--labels=worker={name}"])
-        wait_for(lambda: self.knows(f"127.0.0.{10 + self.n_started}"), 60, name)
+        wait_for(lambda: self.knows(f"127.0.0.{10 + self.n_started}"), 180, name)
 
     def _start(self, name: str, options: list[str]) -> None:
         ports = [f"--dashboard-agent-listen-port={find_port()}", f"--metrics-export-port={find_port()}"]
@@ -90,8 +90,11 @@ class Nodes:
     def lose(self, name: str) -> None:
         """End a node at once, with everything on it."""
         process = self.running.pop(name)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            head = psutil.Process(process.pid)
+            for one in (*head.children(recursive=True), head):
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
         process.wait()
 
     def replace_oldest(self) -> None:
