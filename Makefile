@@ -46,7 +46,7 @@ sbom: $(INSTALLED) ## list what is installed as CycloneDX, in build/sbom.json
 	build/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
 	@echo "build/sbom.json"
 
-cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are lost
+cluster-test: $(INSTALLED) ## lose nodes, drivers, replicas, a head, a store: 15 minutes
 	$(BIN)/python -m pytest -q -m cluster --keep-faults -W ignore::pytest.PytestUnraisableExceptionWarning
 
 stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
