@@ -75,6 +75,9 @@ class Nodes:
         """Start one with an address of its own, and wait until the head knows it."""
         self.n_started += 1
         options = [f"--address=127.0.0.1:{self.port}", f"--node-ip-address=127.0.0.{10 + self.n_started}"]
+        options += [
+            f"--temp-dir={self.folder / str(self.n_started)}"
+        ]  # nodes that share one empty each other's folders
         self._start(name, [*options, f"--num-cpus={n_cpus}", f"--labels=worker={name}"])
         wait_for(lambda: self.knows(f"127.0.0.{10 + self.n_started}"), 180, name)
 
