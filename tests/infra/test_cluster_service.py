@@ -30,7 +30,13 @@ def night(tmp_path_factory) -> bytes:
 def url(several_nodes, adapter_folder) -> str:
     """Deployed over Ray's API with the token, as KubeRay deploys it."""
     port = find_port()
-    args = {"adapter": str(adapter_folder), "min_replicas": 2, "max_replicas": 2, "cpus_per_replica": SCORER_CPUS}
+    args = {
+        "adapter": str(adapter_folder),
+        "min_replicas": 2,
+        "max_replicas": 2,
+        "cpus_per_replica": SCORER_CPUS,
+        "insecure": True,
+    }
     application = {"name": "somnolens", "route_prefix": "/", "import_path": "somnolens.serve.app:build", "args": args}
     config = {"proxy_location": "HeadOnly", "http_options": {"host": "127.0.0.1", "port": port}}
     deploy = f"{several_nodes.address}/api/serve/applications/"

@@ -134,6 +134,9 @@ def test_the_service_is_the_one_of_the_settings_file(overlay):
 def test_the_local_service_is_that_of_a_laptop_on_more_than_one_pod():
     laptop = read_one(ROOT / "serve" / "config" / "local.yaml")
     laptop["http_options"]["host"], laptop["proxy_location"] = "0.0.0.0", "EveryNode"
+    arguments = laptop["applications"][0]["args"]
+    assert arguments.pop("insecure") is True  # answers its own machine only; pods are many
+    arguments["keys_file"] = "/keys/keys.json"
     assert read_serve_config("local") == laptop
 
 

@@ -107,7 +107,7 @@ def test_the_service_has_machines_for_its_most_replicas(overlay):
     mounts = {
         mount["mountPath"] for one in groups[0]["template"]["spec"]["containers"] for mount in one["volumeMounts"]
     }
-    folders = {settings.adapter, settings.nights_folder, getattr(settings, "keys_file", "")} - {"", "embedded"}
+    folders = {settings.adapter, settings.nights_folder, settings.keys_file} - {"", "embedded"}
     assert all(any(path.startswith(f"{mount}") for mount in mounts) for path in folders), folders - mounts
 
 

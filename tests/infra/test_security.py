@@ -9,6 +9,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from tests.infra.manifests import (
     INFRA,
@@ -169,6 +170,19 @@ def test_every_secret_that_is_used_is_made_by_a_command_of_the_runbook(overlay):
     made = set(re.findall(r"create secret generic (\S+)", runbook))
     assert used <= made, used - made
     assert used
+
+
+@every_overlay
+def test_the_service_asks_for_keys_that_are_a_secret(overlay):
+    (application,) = yaml.safe_load(find(overlay, "RayService", "scoring")["spec"]["serveConfigV2"])["applications"]
+    assert not application["args"].get("insecure")
+    folder, _, name = application["args"]["keys_file"].rpartition("/")
+    for pod in iterate_pods(overlay):
+        if "RayService" in pod.owner:
+            (mount,) = [one for one in pod.containers[0]["volumeMounts"] if one["mountPath"] == folder]
+            (volume,) = [one for one in pod.spec["volumes"] if one["name"] == mount["name"]]
+            assert volume["secret"]["secretName"] == "somnolens-keys"
+    assert f"--from-file={name}" in (INFRA / "README.md").read_text()
 
 
 @every_overlay
