@@ -9,8 +9,7 @@ RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures clean
-.PHONY: help venv test test-fast infra cluster-test sbom demo evaluate bench lint figures clean
+.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures clean infra sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
