@@ -9,7 +9,7 @@ RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures page clean
+.PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures page clean infra sbom
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,16 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 test-fast: $(INSTALLED) ## the tests without Ray
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 
-cluster-test: $(INSTALLED) ## what happens when workers, replicas and nodes are lost
-	$(BIN)/python -m pytest -q -m cluster -W ignore::pytest.PytestUnraisableExceptionWarning
+infra: $(INSTALLED) ## hold image, manifests, clusters and dashboards to their schemas; a part of test
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/infra
+
+sbom: $(INSTALLED) ## list what is installed as CycloneDX, in build/sbom.json
+	test -x build/sbom/bin/cyclonedx-py || { $(PYTHON) -m venv build/sbom && build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0; }
+	build/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+	@echo "build/sbom.json"
+
+cluster-test: $(INSTALLED) ## lose nodes, drivers, replicas, a head, a store: 15 minutes
+	$(BIN)/python -m pytest -q -m cluster --keep-faults -W ignore::pytest.PytestUnraisableExceptionWarning
 
 stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
 	$(BIN)/python -m tests.stress

@@ -4,7 +4,8 @@ Ray writes a great deal. All of it goes to a log file in the run folder; the per
 """
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from somnolens.storage import is_here, write_bytes
 
 LOG_FILE = "ray.log"
+
+PROGRESS_VARIABLE = "SOMNOLENS_PROGRESS_LINES"
+"""Set in a job that `somnolens submit` sent: progress is written as lines, which the other end makes a bar of."""
+
+LINE_EACH_S = 2.0
 
 
 @contextmanager
@@ -112,6 +118,9 @@ def make_progress(console: Console) -> Progress:
 @contextmanager
 def progress(console: Console, what: str, total: int) -> Iterator[Any]:
     """One bar; gives a function `advance(n=1, note="")`."""
+    if os.environ.get(PROGRESS_VARIABLE):
+        yield _write_lines(console, what, total)
+        return
     bars = make_progress(console)
     task = bars.add_task(what, total=total, note="")
 
@@ -120,3 +129,23 @@ def progress(console: Console, what: str, total: int) -> Iterator[Any]:
 
     with bars:
         yield advance
+
+
+def _write_lines(console: Console, what: str, total: int) -> Callable[..., None]:
+    """`advance` for a log: a line now and then, and one at the end."""
+    done, written_at = 0.0, 0.0
+
+    def advance(n: float = 1, note: str = "") -> None:
+        nonlocal done, written_at
+        done += n
+        if done >= total or time.monotonic() - written_at > LINE_EACH_S:
+            written_at = time.monotonic()
+            line = (
+                f"progress: {what} {100 * done / total:.0f}/100 {note}"
+                if total == 1
+                else f"progress: {what} {done:.0f}/{total} {note}"
+            )
+            console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+            console.file.flush()
+
+    return advance

@@ -84,6 +84,32 @@ def small_dataset(short_settings: "Settings", tmp_path_factory: pytest.TempPathF
     return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--keep-faults", action="store_true", help="keep the counts of survived faults in .bench")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test loses goes along with its result."""
+    for item in items:
+        if mark := item.get_closest_marker("fault"):
+            item.user_properties.append(("fault", mark.args[0]))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    what = dict(report.user_properties).get("fault")
+    if what and (report.when == "call" or report.failed):
+        from tests.faults import TRIED
+
+        TRIED[report.nodeid] = (what, report.passed)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    from tests.faults import TRIED, keep_counts
+
+    if TRIED and session.config.getoption("--keep-faults"):
+        keep_counts()
+
+
 RAY_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_BACKEND_LOG_LEVEL": "fatal",

@@ -13,6 +13,7 @@ from somnolens import __version__
 from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
 from somnolens.jobs.arguments import DEMO_CONFIG, Config, Overrides, run_command
+from somnolens.jobs.submit_job import jobs, submit
 from somnolens.read.montage import Part
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -20,6 +21,8 @@ adapters = typer.Typer(no_args_is_help=True, help="Keep adapters in a registry, 
 app.add_typer(adapters, name="adapters")
 keys = typer.Typer(no_args_is_help=True, help="Keep the API keys of the service, as hashes in a file.")
 app.add_typer(keys, name="keys")
+app.add_typer(jobs, name="jobs")
+app.command(context_settings={"ignore_unknown_options": True})(submit)
 
 Adapter = Annotated[str, typer.Option(help="adapter folder, 'embedded', REGISTRY#NAME or REGISTRY#promoted")]
 RegistryPlace = Annotated[
@@ -140,8 +143,17 @@ def plan(
     ] = 96_000,
     gpu: Annotated[str, typer.Option(help="GPU to reckon with: A10, A100, L40S, H100 or H200")] = "H100",
     mfu: Annotated[float, typer.Option(min=0.01, max=1, help="share of its peak that training reaches")] = 0.3,
+    capacity: Annotated[
+        bool, typer.Option("--capacity", help="machines, hours and money for whole cohorts instead")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="cores at work, with --capacity")] = 64,
+    usd_per_core_hour: Annotated[float, typer.Option(min=0.0001, help="price, with --capacity")] = 0.04,
+    measured: Annotated[Path | None, typer.Option(help="results.jsonl of `make bench`, with --capacity")] = None,
 ) -> None:
     """Tell what training with these settings will cost: parameters, tokens, operations, memory, time."""
+    if capacity:
+        _plan_capacity(read_settings(config, overrides), workers, usd_per_core_hour, measured)
+        return
     from somnolens.model.budget import find_peak, plan_training
     from somnolens.report.budget import explain_assumptions, format_costs, format_memory
 
@@ -150,6 +162,17 @@ def plan(
     console.print(format_costs(budget, n_epochs, peak_flops, mfu))
     console.print(format_memory(budget))
     for line in explain_assumptions(budget, gpu, peak_flops, mfu):
+        console.print(f"  [dim]-[/] {escape(line)}", highlight=False)
+
+
+def _plan_capacity(settings: Settings, n_workers: int, usd_per_core_hour: float, results: Path | None) -> None:
+    from somnolens.model.capacity import Place, read_measured
+    from somnolens.report.capacity import explain_capacity, format_capacity, format_scaling
+
+    console, measured, place = Console(), read_measured(results), Place(usd_per_core_hour=usd_per_core_hour)
+    console.print(format_capacity(measured, place, n_workers, settings.train.passes))
+    console.print(format_scaling(measured, place))
+    for line in explain_capacity(measured, place):
         console.print(f"  [dim]-[/] {escape(line)}", highlight=False)
 
 

@@ -88,6 +88,10 @@ class ServiceError(SomnolensError):
     """The service did not start or did not answer."""
 
 
+class ClusterError(SomnolensError):
+    """A Ray cluster does not answer, refuses the token, or has lost the job."""
+
+
 def describe_error(error: Exception) -> tuple[str, str]:
     """Kind and text of an error for a failures table.
 

@@ -84,6 +84,7 @@ def place(request, tmp_path) -> Iterator[Path]:
             yield bucket
 
 
+@pytest.mark.fault("the driver of a training")
 def test_the_same_command_goes_on_after_its_driver_was_killed(
     place, long_settings, small_dataset, uninterrupted, tmp_path, tmp_path_factory
 ):
@@ -127,6 +128,7 @@ def read_diary(folder: Path) -> list[tuple[int, int]]:
     return [tuple(map(int, line.split())) for line in (folder / "reports").read_text().splitlines()]
 
 
+@pytest.mark.fault("a node of a training, its figures compared with an uninterrupted run")
 @pytest.mark.parametrize(("another", "min_workers", "n_at_last"), [(True, 0, 2), (False, 1, 1)])
 def test_a_run_finishes_though_a_node_is_lost(
     nodes, another, min_workers, n_at_last, long_settings, small_dataset, uninterrupted, tmp_path, monkeypatch

@@ -69,6 +69,7 @@ def run(ray_cluster, short_settings, small_dataset, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.fault("a worker of a training")
 @pytest.mark.cluster
 def test_a_run_goes_on_from_its_checkpoint_after_a_worker_is_killed(
     ray_cluster, short_settings, small_dataset, tmp_path
