@@ -17,6 +17,8 @@ os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: it ends the cluster, and so the trials
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("AWS_RETRY_MODE", "standard")  # a store that is away for half a minute is waited for
+os.environ.setdefault("AWS_MAX_ATTEMPTS", "10")
 
 import ray
 from rich.console import Console
