@@ -1,6 +1,6 @@
 """Whole nights through the HTTP service against a bare loop of forward passes of the same model, in one run.
 
-The loop has its pictures drawn and waiting; the service takes EDF files, and reads, prepares, draws, looks, and answers.
+The loop has its pictures drawn and waiting; the service takes EDF files: it reads, prepares, draws, looks and answers.
 Two nights are sent at once, so that one is read while the other is looked at.
 """
 
