@@ -1,0 +1,92 @@
+"""Whole nights through the HTTP service against a bare loop of forward passes of the same model, in one run.
+
+The loop has its pictures drawn and waiting; the service takes EDF files: it reads, prepares, draws, looks and answers.
+Two nights are sent at once, so that one is read while the other is looked at.
+"""
+
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import ray
+import torch
+
+from somnolens.config import ServeSettings, SimulateSettings
+from somnolens.score.engine import Engine, load_engine
+from somnolens.score.night import read_epochs
+from somnolens.serve.running import start_service, stop_service
+from somnolens.simulate.night import simulate_subject
+
+HOURS, N_NIGHTS, AT_ONCE = 4.0, 4, 2
+BATCH = 32
+SETTINGS = ServeSettings(insecure=True, max_replicas=1, cpus_per_replica=2, max_batch_size=BATCH)
+"""Ray gives a replica as many threads as CPUs: the scorer has both cores, as the loop does."""
+
+
+def measure() -> list[dict]:
+    """Rows of the benchmark table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate = SimulateSettings(hours=HOURS, seed=11)
+        nights = [simulate_subject(number, simulate, folder) for number in range(N_NIGHTS)]
+        bare = loop(load_engine("embedded"), nights[0])
+        served = post(nights)
+    return [
+        {
+            "name": "serve.ratio_forward",
+            "value": served / bare,
+            "unit": "times",
+            "ratio_to": "a bare loop of forward passes over pictures that are drawn already",
+            "higher_is_better": True,
+            "bar": ">=0.9",
+        },
+        {
+            "name": "serve.epochs_per_s",
+            "value": served,
+            "unit": "epochs/s of whole nights over HTTP, two at once, all cores",
+            "higher_is_better": True,
+            "bar": None,
+        },
+        {
+            "name": "serve.epochs_per_s_bare",
+            "value": bare,
+            "unit": "epochs/s of forward passes alone, all cores",
+            "higher_is_better": None,
+            "bar": None,
+        },
+    ]
+
+
+@torch.inference_mode()
+def loop(engine: Engine, night: Path) -> float:
+    """Epochs per second of forward passes alone."""
+    epochs, _ = read_epochs(night, engine.style)
+    batches = torch.from_numpy(engine.draw(epochs)).split(BATCH)
+    engine.looker(batches[0])
+    started = time.perf_counter()
+    for batch in batches:
+        engine.looker(batch)
+    return len(epochs) / (time.perf_counter() - started)
+
+
+def post(nights: list[Path]) -> float:
+    """Epochs per second of nights sent to the service; the first answers are not counted."""
+    ray.init(num_cpus=5, log_to_driver=False, logging_level="ERROR")
+    try:
+        url = start_service(SETTINGS, port=0)
+
+        def send(night: Path) -> int:
+            answer = httpx.post(f"{url}/v1/nights", content=night.read_bytes(), timeout=600)
+            return len(answer.raise_for_status().json()["stages"])
+
+        with ThreadPoolExecutor(AT_ONCE) as clients:
+            list(clients.map(send, nights[:AT_ONCE]))
+            started = time.perf_counter()
+            n_epochs = sum(clients.map(send, nights))
+            seconds = time.perf_counter() - started
+        stop_service()
+    finally:
+        ray.shutdown()
+    return n_epochs / seconds
