@@ -78,7 +78,7 @@ def describe_model(reader: NightReader, adapter: str) -> ModelCard:
         **_hide_folder(describe_reader(reader)),
         derivations=list(style.derivations),
         picture_px={"height": style.render.height_px, "width": style.render.width_px},
-        bands_px=list(style.bands_px),
+        bands_px=[list(band) for band in style.bands_px],
         epochs_shown=style.render.epochs_shown,
         sampling_rate_hz=style.prepare.sampling_rate_hz,
         stages=list(STAGES),

@@ -109,7 +109,9 @@ class ModelCard(BaseModel):
     code: dict[str, str]
     derivations: list[str] = Field(description="drawn top to bottom; any may be missing")
     picture_px: dict[str, int]
-    bands_px: list[tuple[int, int]] = Field(description="top and height of each derivation in a picture")
+    bands_px: list[Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+        description="top and height of each derivation in a picture"
+    )
     epochs_shown: int = Field(description="3: an epoch stands between its neighbours")
     sampling_rate_hz: float = Field(description="signals are resampled to it")
     stages: list[str]

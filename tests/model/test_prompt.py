@@ -71,7 +71,7 @@ def test_the_first_token_of_everything_is_written_once():
 
 def test_a_prompt_that_names_the_image_token_is_refused():
     tokenizer = build_tokenizer()
-    with pytest.raises(BaseModelError, match="writes 2 image tokens for one picture, not 1"):
+    with pytest.raises(BaseModelError, match=r"writes 2 image tokens for 1 picture\(s\), not one for each"):
         encode_prompt(tokenizer, "What is <|image_pad|>?", "<|image_pad|>", "<|image_pad|>" * 3)
 
 
