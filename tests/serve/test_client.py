@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -98,11 +99,18 @@ def test_a_night_is_scored_followed_and_polled(service, short_path):
         service.poll(id)
 
 
+def test_epochs_are_scored_as_numbers(service):
+    signals = {"C4-M1": np.random.default_rng(0).normal(0, 20, (3, 3000))}
+    night = service.score_epochs(signals, sampling_rate_hz=100)
+    assert (len(night.stages), night.derivations["C4-M1"], night.derivations["F4-M1"]) == (3, "C4-M1", None)
+
+
 def test_everything_of_a_kept_night_comes_typed(service, lean_path):
     assert len(service.simulate(seed=5, hours=0.05).stages) == 6
     night = service.score(lean_path, keep=True)
     assert service.picture(night.id, 2).startswith(b"\x89PNG")
     assert service.explain(night.id, 2, "N2").stage == "N2"
+    assert service.explain(night.id, 2, heat=False).cells is None
     assert {one.index for one in service.review(night.id)} <= set(range(20))
     assert service.statistics(night.id)[0].name == "Time in bed"
     assert len(service.spectrogram(night.id).times_s) == 20

@@ -1,7 +1,7 @@
 """The requests of every path of the service, written once for both clients."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -18,6 +18,9 @@ ReportFormat = Literal["html", "pdf"]
 Source = Path | str | bytes
 """A recording: a file, a URL of a bucket that the service may read, or the bytes themselves."""
 
+Signals = Mapping[str, Sequence[Sequence[float]]]
+"""Per derivation its epochs, each of 30 s of samples in microvolts; arrays of shape (n_epochs, n_samples) will do."""
+
 
 class _Review(BaseModel):
     epochs: list[Doubt]
@@ -26,6 +29,12 @@ class _Review(BaseModel):
 class _Corrections(BaseModel):
     scorer: str
     stages: dict[int, Stage]
+
+
+class _Epochs(BaseModel):
+    sampling_rate_hz: float
+    derivations: dict[str, list[list[float]]]
+    consecutive: bool
 
 
 class _Named(BaseModel):
@@ -78,6 +87,14 @@ def ask_score(source: Source, wait: str, keep: bool | None, model: str, parse: C
     return Asked("POST", "/v1/nights", parse, params, {"content-type": kind, "idempotency-key": _draw_key()}, body)
 
 
+def ask_epochs(signals: Signals, sampling_rate_hz: float, consecutive: bool, model: str) -> Asked[Night]:
+    """Score epochs sent as numbers."""
+    derivations = {name: [list(map(float, epoch)) for epoch in epochs] for name, epochs in signals.items()}
+    sent = _Epochs(sampling_rate_hz=sampling_rate_hz, derivations=derivations, consecutive=consecutive)
+    headers, body = {"content-type": "application/json"}, sent.model_dump_json().encode()
+    return Asked("POST", "/v1/epochs", Night.model_validate_json, _leave_out(model=model), headers, body)
+
+
 def ask_simulated(seed: int, hours: float, wait: str, model: str, parse: Callable[[bytes], Answer]) -> Asked:
     """Have a night simulated and scored."""
     params = _leave_out(seed=seed, hours=hours, wait=wait, model=model)
@@ -99,10 +116,11 @@ def ask_picture(id: str, epoch: int) -> Asked[bytes]:
     return Asked("GET", f"/v1/nights/{id}/epochs/{epoch}/picture", bytes)
 
 
-def ask_explanation(id: str, epoch: int, stage: Stage | None) -> Asked[Explanation]:
+def ask_explanation(id: str, epoch: int, stage: Stage | None, heat: bool) -> Asked[Explanation]:
     """Why an epoch got its stage."""
     path = f"/v1/nights/{id}/epochs/{epoch}/explanation"
-    return Asked("GET", path, Explanation.model_validate_json, _leave_out(stage=stage))
+    params = _leave_out(stage=stage, heat=None if heat else "false")
+    return Asked("GET", path, Explanation.model_validate_json, params)
 
 
 def ask_review(id: str) -> Asked[list[Doubt]]:
@@ -152,6 +170,11 @@ def ask_model() -> Asked[dict[str, Any]]:
 def ask_models() -> Asked[list[dict[str, Any]]]:
     """The adapters that may be named."""
     return Asked("GET", "/v1/models", _DICTS.validate_json)
+
+
+def ask_drift(model: str) -> Asked[dict[str, Any]]:
+    """Whether nights look like those of the validation."""
+    return Asked("GET", "/v1/drift", _DICT.validate_json, _leave_out(model=model))
 
 
 def read_line(line: str) -> Progress | Night:

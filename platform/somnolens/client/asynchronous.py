@@ -11,7 +11,7 @@ import httpx
 from somnolens.aasm import Stage
 from somnolens.client import asking
 from somnolens.client.answers import Doubt, Explanation, Night, NightStatus, Progress, Spectrogram, Statistic
-from somnolens.client.asking import Asked, ExportFormat, ReportFormat, Source
+from somnolens.client.asking import Asked, ExportFormat, ReportFormat, Signals, Source
 from somnolens.client.retrying import Attempts, RefusedError, Retries
 from somnolens.client.synchronous import PIECE_BYTES, TIMEOUT
 
@@ -52,6 +52,12 @@ class AsyncClient:
     async def score(self, source: Source, keep: bool = False, model: str = "") -> Night:
         """As `Client.score`."""
         return await self._send(asking.ask_score(source, "answer", keep, model, Night.model_validate_json))
+
+    async def score_epochs(
+        self, signals: Signals, sampling_rate_hz: float, consecutive: bool = True, model: str = ""
+    ) -> Night:
+        """As `Client.score_epochs`."""
+        return await self._send(asking.ask_epochs(signals, sampling_rate_hz, consecutive, model))
 
     async def stream(self, source: Source, keep: bool = True, model: str = "") -> AsyncIterator[Progress | Night]:
         """Score a recording and hear of its progress; the last value is the night.
@@ -95,9 +101,9 @@ class AsyncClient:
         """One epoch as the model saw it, PNG."""
         return await self._send(asking.ask_picture(id, epoch))
 
-    async def explain(self, id: str, epoch: int, stage: Stage | None = None) -> Explanation:
-        """Why an epoch got its stage, or what there is for another one."""
-        return await self._send(asking.ask_explanation(id, epoch, stage))
+    async def explain(self, id: str, epoch: int, stage: Stage | None = None, heat: bool = True) -> Explanation:
+        """Why an epoch got its stage, or what there is for another one; the reasons alone take no forward pass."""
+        return await self._send(asking.ask_explanation(id, epoch, stage, heat))
 
     async def review(self, id: str) -> list[Doubt]:
         """Epochs that a person should look at, the most doubtful first."""
@@ -134,6 +140,10 @@ class AsyncClient:
     async def models(self) -> list[dict[str, Any]]:
         """The adapters that `model` may name, the default first."""
         return await self._send(asking.ask_models())
+
+    async def drift(self, model: str = "") -> dict[str, Any]:
+        """Whether the newest nights look like those that the adapter was validated on."""
+        return await self._send(asking.ask_drift(model))
 
     async def _send(self, asked: Asked[Answer]) -> Answer:
         attempts = Attempts(self._retries, self.url)

@@ -11,7 +11,7 @@ import httpx
 from somnolens.aasm import Stage
 from somnolens.client import asking
 from somnolens.client.answers import Doubt, Explanation, Night, NightStatus, Progress, Spectrogram, Statistic
-from somnolens.client.asking import Asked, ExportFormat, ReportFormat, Source
+from somnolens.client.asking import Asked, ExportFormat, ReportFormat, Signals, Source
 from somnolens.client.retrying import Attempts, RefusedError, Retries
 
 TIMEOUT: Final = httpx.Timeout(900.0, connect=10.0)
@@ -89,6 +89,22 @@ class Client:
         """
         return self._send(asking.ask_score(source, "answer", keep, model, Night.model_validate_json))
 
+    def score_epochs(
+        self, signals: Signals, sampling_rate_hz: float, consecutive: bool = True, model: str = ""
+    ) -> Night:
+        """Score epochs of 30 s given as numbers.
+
+        Parameters
+        ----------
+        signals : mapping of str to array, shape (n_epochs, n_samples)
+            By derivation, in microvolts.
+        sampling_rate_hz : float
+        consecutive : bool
+            They follow each other without a gap, and are read together as a night is.
+        model : str
+        """
+        return self._send(asking.ask_epochs(signals, sampling_rate_hz, consecutive, model))
+
     def stream(self, source: Source, keep: bool = True, model: str = "") -> Iterator[Progress | Night]:
         """Score a recording and hear of its progress; the last value is the night.
 
@@ -130,9 +146,9 @@ class Client:
         """One epoch as the model saw it, PNG."""
         return self._send(asking.ask_picture(id, epoch))
 
-    def explain(self, id: str, epoch: int, stage: Stage | None = None) -> Explanation:
-        """Why an epoch got its stage, or what there is for another one."""
-        return self._send(asking.ask_explanation(id, epoch, stage))
+    def explain(self, id: str, epoch: int, stage: Stage | None = None, heat: bool = True) -> Explanation:
+        """Why an epoch got its stage, or what there is for another one; the reasons alone take no forward pass."""
+        return self._send(asking.ask_explanation(id, epoch, stage, heat))
 
     def review(self, id: str) -> list[Doubt]:
         """Epochs that a person should look at, the most doubtful first."""
@@ -169,6 +185,10 @@ class Client:
     def models(self) -> list[dict[str, Any]]:
         """The adapters that `model` may name, the default first."""
         return self._send(asking.ask_models())
+
+    def drift(self, model: str = "") -> dict[str, Any]:
+        """Whether the newest nights look like those that the adapter was validated on."""
+        return self._send(asking.ask_drift(model))
 
     def _send(self, asked: Asked[Answer]) -> Answer:
         attempts = Attempts(self._retries, self.url)
