@@ -42,17 +42,16 @@ def ask_with_last_position_only(attention: nn.Module) -> None:
     all of it.
     """
 
+    narrowed = copy(attention.config)
+    narrowed._attn_implementation_internal = LAST_QUERY
+
     class LastQuery(type(attention)):
         works_everywhere = False
 
         @property
         def config(self) -> PretrainedConfig:
             usual = self.__dict__["config"]
-            if self.works_everywhere or usual._attn_implementation != "sdpa":
-                return usual
-            narrowed = copy(usual)
-            narrowed._attn_implementation_internal = LAST_QUERY
-            return narrowed
+            return usual if self.works_everywhere or usual._attn_implementation != "sdpa" else narrowed
 
     attention.__class__ = LastQuery
 
