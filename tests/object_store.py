@@ -15,7 +15,10 @@ ACCESS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS
 
 @contextmanager
 def serve_bucket(name: str) -> Iterator[Path]:
-    """A new bucket; other processes find it by the environment, as on a cluster."""
+    """A new bucket; other processes find it by the environment, as on a cluster.
+
+    All servers of a process hold the same buckets, so each test names its own.
+    """
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:

@@ -19,7 +19,7 @@ SETTINGS = small_settings("embedded", "dataset.max_failed_share=0.5", "dataset.k
 @pytest.fixture(scope="module")
 def bucket(small_nights):
     """With four nights, of which one is empty."""
-    with serve_bucket("lab") as bucket:
+    with serve_bucket("cohorts") as bucket:
         for path in small_nights.iterdir():
             write_bytes(bucket / "nights" / path.name, path.read_bytes())
         write_bytes(bucket / "nights" / "SIM004-PSG.edf", b"")
