@@ -160,7 +160,7 @@ def test_reports_that_nobody_heard_are_read_from_the_checkpoints(found, short_se
     lost = next(trial for trial in made.trials if not trial.failed and not trial.stopped_early)
     forget_the_end(folder, tmp_path / "search", lost.number)
     study, n_reports = load_study(tmp_path / "search"), short_settings.train.passes
-    assert _catch_up(study, tmp_path / "search", n_reports) == []
+    assert _catch_up(study, tmp_path / "search", n_reports, Price(Settings())) == []
     again = summarise_study(study, n_reports).trials[lost.number]
     assert (again.kappa, again.curve, again.stopped_early) == (lost.kappa, lost.curve, False)
     assert again.checkpoint == lost.checkpoint
