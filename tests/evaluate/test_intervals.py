@@ -5,11 +5,13 @@ import pytest
 from scipy.stats import bootstrap
 
 from somnolens.errors import EvaluationError
+from somnolens.evaluate import intervals
 from somnolens.evaluate.agreement import Agreement
 from somnolens.evaluate.intervals import (
     MEASURES,
     Interval,
     compare_systems,
+    exchange,
     measure_confusions,
     measure_intervals,
     resample,
@@ -104,6 +106,21 @@ def test_intervals_hold_what_they_promise():
 def test_a_system_is_as_good_as_itself():
     difference = compare_systems(EVALUATION, EVALUATION)["kappa"]
     assert (difference.value, difference.low, difference.high, difference.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_three_subjects_can_be_exchanged_in_eight_ways():
+    """By hand: all three are better by one of two, so that only no exchange and that of all go as far."""
+    one = make_evaluation(*(make_night([0, 2], [0, 2], name) for name in "abc"))
+    other = make_evaluation(*(make_night([0, 2], [0, 0], name) for name in "abc"))
+    assert compare_systems(one, other)["accuracy"].p == 2 / 8
+
+
+def test_exchanges_that_are_drawn_tell_nearly_what_all_of_them_tell(monkeypatch):
+    rng = np.random.default_rng(3)
+    pairs = rng.integers(0, 30, (9, 2, 5, 6)) + 20 * np.eye(5, 6, dtype=int)
+    exact = exchange(pairs)
+    monkeypatch.setattr(intervals, "EXACT_SUBJECTS", 0)
+    assert exchange(pairs, seed=1) == pytest.approx(exact, abs=0.02)
 
 
 def test_a_clear_difference_is_found_and_a_chance_one_is_not():
