@@ -9,10 +9,13 @@ All other corruptions are shown on a stretch of each night, the one whose stages
 of them can be afforded; the clean recording they are held against is the same stretch.
 """
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -157,7 +160,7 @@ def measure_robustness(
     part: str = WHOLE,
     report: Callable[[str], None] = lambda note: None,
 ) -> list[Spoilt]:
-    """Let every system stage every corrupted night.
+    """Let every system stage every corrupted night; as many nights at once as there are cores.
 
     Parameters
     ----------
@@ -170,14 +173,24 @@ def measure_robustness(
     report : callable
         Hears of each night of each trial.
     """
-    found: dict[tuple[int, str], list[NightResult]] = {}
-    for night in nights:
-        clean = night.read()
+    telling = Lock()
+
+    def spoil(night: LabelledNight) -> dict[tuple[int, str], list[NightResult]]:
+        clean, judged = night.read(), {}
         for number, trial in enumerate(trials):
             for shown in trial.spoil(night.night, clean):
                 for contestant in contestants:
-                    found.setdefault((number, contestant.name), []).append(_judge(contestant, night, shown))
-            report(f"{night.night}, {trial.corruption} {trial.severity:g} {trial.unit}")
+                    judged.setdefault((number, contestant.name), []).append(_judge(contestant, night, shown))
+            with telling:
+                report(f"{night.night}, {trial.corruption} {trial.severity:g} {trial.unit}")
+        return judged
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        of_nights = list(pool.map(spoil, nights))
+    found: dict[tuple[int, str], list[NightResult]] = {}
+    for judged in of_nights:
+        for key, results in judged.items():
+            found.setdefault(key, []).extend(results)
     return [
         Spoilt(name, trials[number].corruption, trials[number].severity, trials[number].unit, results, part)
         for (number, name), results in sorted(found.items(), key=lambda item: item[0][0])

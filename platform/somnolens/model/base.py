@@ -4,6 +4,7 @@ import importlib.util
 import re
 from importlib.resources import files
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -178,8 +179,13 @@ class Looker(nn.Module):
     def read(self, pictures_or_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of the five stages, and the hidden state they were told from, float32, shape (n, n_hidden)."""
         heard: list[torch.Tensor] = []
-        head = self.model.get_output_embeddings()
-        hook = head.register_forward_pre_hook(lambda module, given: heard.append(given[0][:, -1]))
+        me = get_ident()  # other threads may ask the same head meanwhile
+
+        def hear(module: nn.Module, given: tuple[torch.Tensor]) -> None:
+            if get_ident() == me:
+                heard.append(given[0][:, -1])
+
+        hook = self.model.get_output_embeddings().register_forward_pre_hook(hear)
         try:
             return self(pictures_or_features), heard[0].float()
         finally:

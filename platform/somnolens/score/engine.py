@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from somnolens.epochs import Epochs
 from somnolens.model.adapter_card import AdapterCard, check_render_hash, locate_adapter, read_card
 from somnolens.model.adapters import load_adapter
 from somnolens.model.base import Looker
+from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.render.style import Style
 from somnolens.render.windows import draw_shown, lay_windows
 from somnolens.score.calibration import Calibration, scale
@@ -125,17 +127,27 @@ def look_at(
     report: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
     """Readings of epochs, as `Engine.look` gives them; without hidden states where `n_hidden` is 0."""
-    readings = np.empty((len(pictures), N_STAGES + n_hidden))
-    sight = Sight(looker)
-    with torch.inference_mode():
-        for first in range(0, len(pictures), batch_size):
-            batch = sight.see(pictures[first : first + batch_size])
-            told = looker.read(batch) if n_hidden else (looker(batch),)
-            readings[first : first + len(batch), :N_STAGES] = told[0].double().softmax(-1).cpu().numpy()
-            for hidden in told[1:]:
-                readings[first : first + len(batch), N_STAGES:] = hidden.cpu().numpy()
-            report(first + len(batch))
+    readings, n_done, telling = np.empty((len(pictures), N_STAGES + n_hidden)), 0, Lock()
+    lanes = plan_lanes(len(pictures), batch_size, next(looker.parameters()).device)
+
+    @torch.inference_mode()
+    def look(lane: slice) -> None:
+        nonlocal n_done
+        sight, size = Sight(looker), max(1, batch_size // len(lanes))
+        for first in range(lane.start, lane.stop, size):
+            part = slice(first, min(first + size, lane.stop))
+            readings[part] = _read(looker, sight.see(pictures[part]), n_hidden)
+            with telling:
+                n_done += part.stop - part.start
+                report(n_done)
+
+    run_lanes(look, lanes)
     return readings
+
+
+def _read(looker: Looker, shown: torch.Tensor, n_hidden: int) -> np.ndarray:
+    told = looker.read(shown) if n_hidden else (looker(shown),)
+    return torch.cat([told[0].double().softmax(-1), *(hidden.double() for hidden in told[1:])], dim=1).cpu().numpy()
 
 
 class Sight:

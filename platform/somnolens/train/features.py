@@ -12,6 +12,7 @@ from somnolens.config import Settings
 from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapters import prepare_looker
 from somnolens.model.base import Looker, choose_device, identify_base
+from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.provenance import fingerprint
 from somnolens.storage import is_here, keep_copy, locate_copy, put_file
 from somnolens.train.ahead import read_ahead
@@ -100,7 +101,6 @@ def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
     return rows.pick(spread_evenly(len(rows), train.max_validation_rows))
 
 
-@torch.inference_mode()
 def _write_features(looker: Looker, rows: Rows, path: Path) -> Iterator[int]:
     """Yield the number of pictures done; the file appears under its name only when it is whole."""
     here = path if is_here(path) else locate_copy(path)
@@ -111,7 +111,7 @@ def _write_features(looker: Looker, rows: Rows, path: Path) -> Iterator[int]:
     parts = np.split(np.arange(n_images), range(_BATCH, n_images, _BATCH))
     file = None
     for places, shown in read_ahead(parts, rows.draw, n_ahead=2):
-        features = looker.see(shown.to(device)).half().cpu().numpy()
+        features = _see(looker, shown.to(device))
         if file is None:
             shape = (n_images, *features.shape[1:])
             file = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
@@ -121,3 +121,11 @@ def _write_features(looker: Looker, rows: Rows, path: Path) -> Iterator[int]:
     os.replace(temporary, here)
     if not is_here(path):
         put_file(here, path)
+
+
+def _see(looker: Looker, pictures: torch.Tensor) -> np.ndarray:
+    @torch.inference_mode()
+    def see(lane: slice) -> np.ndarray:
+        return looker.see(pictures[lane]).half().cpu().numpy()
+
+    return np.concatenate(run_lanes(see, plan_lanes(len(pictures), _BATCH, pictures.device)))

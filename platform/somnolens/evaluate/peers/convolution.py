@@ -13,6 +13,7 @@ from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.errors import SettingsError
 from somnolens.evaluate.peers.tuning import HIDE_SHARE, gather, measure_kappa
 from somnolens.evaluate.systems import LabelledNight, Shown
+from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.train.rows import choose_hidden, plan_batches, weigh_stages
 
 CANDIDATES: Final[tuple[Mapping[str, Any], ...]] = (
@@ -76,15 +77,17 @@ class Convolution:
         """Microvolts in standard deviations of the training rows of each derivation."""
         return np.clip(rows_uv / self._scale_uv, -LIMIT, LIMIT)
 
-    @torch.inference_mode()
     def name_rows(self, model: nn.Module, rows_uv: np.ndarray) -> np.ndarray:
         """Probabilities of rows by themselves, shape (n_rows, 5)."""
         model.eval()
-        parts = [
-            model(torch.from_numpy(self.scale(rows_uv[first : first + self.batch_size]))).softmax(-1).numpy()
-            for first in range(0, len(rows_uv), self.batch_size)
-        ]
-        return np.concatenate(parts).astype(float)
+        lanes = plan_lanes(len(rows_uv), self.batch_size, torch.device("cpu"))
+
+        @torch.inference_mode()
+        def name(lane: slice) -> np.ndarray:
+            batches = torch.from_numpy(self.scale(rows_uv[lane])).split(self.batch_size // len(lanes))
+            return torch.cat([model(batch).softmax(-1) for batch in batches]).numpy()
+
+        return np.concatenate(run_lanes(name, lanes)).astype(float)
 
 
 class _Course:

@@ -15,6 +15,7 @@ from somnolens.evaluate.peers.tuning import fill_stages, gather, measure_kappa, 
 from somnolens.evaluate.systems import LabelledNight, Shown
 from somnolens.model.adapters import make_card, prepare_looker
 from somnolens.model.base import Looker, choose_device
+from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.render.missing import hide_derivations
 from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
@@ -26,6 +27,8 @@ Reader = Callable[[torch.Tensor], np.ndarray]
 
 POOLS: Final = (1, 7)
 """Stretches of image tokens whose mean is taken: the whole picture, or its rows."""
+
+_BATCH: Final = 32
 
 STRENGTHS: Final = (0.003, 0.03, 0.3)
 
@@ -57,12 +60,17 @@ class Glance:
             self._look(pictures, new[first : first + self.batch_size], keys)
         return np.stack([self._said[key][reader] for key in keys])
 
-    @torch.inference_mode()
     def _look(self, pictures: np.ndarray, places: Sequence[int], keys: Sequence[bytes]) -> None:
-        features = self.see(torch.from_numpy(pictures[list(places)]).to(choose_device()))
-        said = {name: reader(features) for name, reader in self.readers.items()}
-        for row, place in enumerate(places):
-            self._said[keys[place]] = {name: answers[row] for name, answers in said.items()}
+        shown = torch.from_numpy(pictures[list(places)]).to(choose_device())
+
+        @torch.inference_mode()
+        def look(lane: slice) -> None:
+            features = self.see(shown[lane])
+            said = {name: reader(features) for name, reader in self.readers.items()}
+            for row, place in enumerate(places[lane]):
+                self._said[keys[place]] = {name: answers[row] for name, answers in said.items()}
+
+        run_lanes(look, plan_lanes(len(shown), self.batch_size, shown.device))
 
 
 class VisionLanguageModel:
@@ -157,11 +165,16 @@ class VisionHead:
         columns = _columns(pooled.shape[1], self.chosen["pool"])
         return fill_stages(self._model.predict_proba(pooled[:, columns]), self._model.classes_)
 
-    @torch.inference_mode()
     def _look(self, pictures: np.ndarray) -> np.ndarray:
         device = next(self.looker.parameters()).device
-        batches = (pictures[first : first + 32] for first in range(0, len(pictures), 32))
-        return np.concatenate([_pool(self.looker.see(torch.from_numpy(batch).to(device))) for batch in batches])
+        lanes = plan_lanes(len(pictures), _BATCH, device)
+
+        @torch.inference_mode()
+        def look(lane: slice) -> np.ndarray:
+            batches = torch.from_numpy(pictures[lane]).split(_BATCH // len(lanes))
+            return np.concatenate([_pool(self.looker.see(batch.to(device))) for batch in batches])
+
+        return np.concatenate(run_lanes(look, lanes))
 
     def _hide(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         hidden = choose_hidden(len(pictures), self.hide_share, rng, self.style.derivations)

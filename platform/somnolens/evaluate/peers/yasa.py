@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from somnolens.read.montage import find_montage
 _COLUMNS = {"W": ("W", "WAKE"), "N1": ("N1",), "N2": ("N2",), "N3": ("N3",), "R": ("R", "REM")}
 _WANTED = {"eeg": "C4-M1", "eog": "E1-M2", "emg": "chin EMG"}
 _RATE_HZ = 100.0
+
+_ONE_AT_A_TIME = Lock()
+"""Warnings are caught for the whole process: of two that do so at once, the later ends with what the earlier wanted."""
 
 
 class Yasa:
@@ -61,7 +65,7 @@ def _stage(volts: dict[str, np.ndarray]) -> np.ndarray:
     logging.getLogger("yasa").setLevel(logging.ERROR)
     info = mne.create_info(list(volts), _RATE_HZ, list(volts), verbose="ERROR")
     raw = mne.io.RawArray(np.stack(list(volts.values())), info, verbose="ERROR")
-    with warnings.catch_warnings():
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = yasa.SleepStaging(raw, **{f"{kind}_name": kind for kind in volts}).predict().proba
     columns = [next(name for name in names if name in table) for names in _COLUMNS.values()]
