@@ -22,23 +22,22 @@ from ray.util.metrics import Histogram
 from somnolens.config import ServeSettings
 from somnolens.errors import SomnolensError
 from somnolens.score.engine import load_reader
-from somnolens.serve.answers import Format
-from somnolens.serve.api import create_api
-from somnolens.serve.catalogue import Catalogue, settle_addresses
-from somnolens.serve.chat import ChatRequest
-from somnolens.serve.choice import Choice
-from somnolens.serve.engines import Engines
-from somnolens.serve.gate import Companion, Gate
-from somnolens.serve.keys import KeySource, check_keys
-from somnolens.serve.limits import Counters
-from somnolens.serve.meters import NightMeters, RequestMeters
-from somnolens.serve.nights import Step, name_folder, open_store
-from somnolens.serve.problems import BusyError
-from somnolens.serve.schema import Drift
-from somnolens.serve.stagers import Stagers
-from somnolens.serve.told import Told
-from somnolens.serve.watching import Watch
-from somnolens.serve.work import SentSignals, SignalWork
+from somnolens.serve.access.gate import Companion, Gate
+from somnolens.serve.access.keys import KeySource, check_keys
+from somnolens.serve.access.limits import Counters
+from somnolens.serve.adapters.catalogue import Catalogue, settle_addresses
+from somnolens.serve.adapters.choice import Choice
+from somnolens.serve.ingress.api import create_api
+from somnolens.serve.messages.answers import Format, Told
+from somnolens.serve.messages.chat import ChatRequest
+from somnolens.serve.messages.problems import BusyError
+from somnolens.serve.messages.schema import Drift
+from somnolens.serve.monitoring.meters import NightMeters, RequestMeters
+from somnolens.serve.monitoring.watch import Watch
+from somnolens.serve.nights.store import Step, name_folder, open_store
+from somnolens.serve.scorer.engines import Engines
+from somnolens.serve.worker.signal_work import SentSignals, SignalWork
+from somnolens.serve.worker.staging import Stagers
 
 logger = logging.getLogger("ray.serve")
 

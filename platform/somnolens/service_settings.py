@@ -1,8 +1,13 @@
 """Settings of the scoring service; `config.Settings.serve` holds them."""
 
+from typing import Final
+
 from pydantic import Field
 
 from somnolens.section import Count, Positive, Section
+
+MB: Final = 1_000_000
+"""What the settings count whose names end in `_mb`."""
 
 
 class ServeSettings(Section):
