@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
@@ -162,7 +162,7 @@ class SignalWorker:
     async def _look(self, pictures: np.ndarray, adapter: str) -> np.ndarray:
         for _ in range(MOST_TRIES):
             try:
-                return await self._scorer.score.remote(pictures, adapter)
+                return await _wait_for(self._scorer.score.remote(pictures, adapter))
             except RayActorError:
                 continue
             except RayTaskError as error:
@@ -224,12 +224,21 @@ class RemoteWork:
     async def _call(self, method: str, *arguments: Any) -> Any:
         for _ in range(MOST_TRIES):
             try:
-                return await getattr(self._worker, method).remote(*arguments)
+                return await _wait_for(getattr(self._worker, method).remote(*arguments))
             except RayActorError:
                 continue
             except (BackPressureError, DeploymentUnavailableError):
                 break
         raise BusyError("No worker could answer. Send the request again in a few seconds.")
+
+
+async def _wait_for(response: DeploymentResponse) -> Any:
+    """What a replica answers; it need not go on where nobody waits any longer."""
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
 
 
 @serve.deployment(ray_actor_options={"num_cpus": 0})

@@ -1,9 +1,11 @@
 """Questions about a night that is done, each answered by one function that knows neither HTTP nor Ray."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -84,6 +86,37 @@ class Asked:
         for epoch, stage in corrected.items():
             stages[int(epoch)] = stage
         return replace(own, stages=tuple(stages), scorer=self.corrections["scorer"])
+
+
+class ThreadLook:
+    """Lets one thread look at pictures through the event loop it was made in, until its block is left.
+
+    A thread cannot be stopped: where whoever asked leaves, what it looks at is called off, and it ends there.
+
+    Parameters
+    ----------
+    look : callable
+        Pictures to what `Engine.look` gives of them; awaited.
+    """
+
+    def __init__(self, look: Callable[[np.ndarray], Awaitable[np.ndarray]]) -> None:
+        self._look, self._loop = look, asyncio.get_running_loop()
+        self._is_left, self._under_way = False, Future()
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        if self._is_left:
+            raise CancelledError
+        self._under_way = asyncio.run_coroutine_threadsafe(self._look(pictures), self._loop)
+        if self._is_left:  # left between the two lines: each side writes before it asks, so that one sees the other
+            self._under_way.cancel()
+        return self._under_way.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._is_left = True
+        self._under_way.cancel()
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.report.morning import Seen
-from somnolens.score.engine import N_STAGES
+from somnolens.score.engine import N_STAGES, NightReader
 from somnolens.score.night import ScoredNight
 from somnolens.serve.adapters.catalogue import name_adapter
 from somnolens.serve.messages.answers import Format, Told, describe_night, tell_night
@@ -27,9 +25,9 @@ from somnolens.serve.nights.kept import Shelf, write_kept
 from somnolens.serve.nights.store import ANSWER, RECORD, UPLOAD, NightRecord, NightStore, Step, UnknownNightError
 from somnolens.serve.worker.exports import QUESTIONS
 from somnolens.serve.worker.fetching import fetch_recording
-from somnolens.serve.worker.questions import Asked
+from somnolens.serve.worker.questions import Asked, ThreadLook
 from somnolens.serve.worker.signals import parse_json, parse_npy
-from somnolens.serve.worker.staging import Stager, Stagers
+from somnolens.serve.worker.staging import Stagers
 from somnolens.simulate.night import simulate_subject
 
 SHARES: Final = {"reading": (0.0, 0.1), "looking": (0.1, 0.8), "finishing": (0.9, 0.1)}
@@ -163,18 +161,13 @@ class SignalWork:
         with Caught() as caught:
             record = await self._find(id)
             stager = await self._stagers.get(record.adapter)
-            return await asyncio.to_thread(self._think, id, question, wanted, stager, asyncio.get_running_loop())
+            with ThreadLook(stager.look_at_pictures) as look:
+                return await asyncio.to_thread(self._think, id, question, wanted, stager.reader, look)
         return Told.of_problem(describe_problem(caught.error))
 
-    def _think(
-        self, id: str, question: str, wanted: dict[str, Any], stager: Stager, loop: asyncio.AbstractEventLoop
-    ) -> Told:
+    def _think(self, id: str, question: str, wanted: dict[str, Any], reader: NightReader, look: ThreadLook) -> Told:
         """In a thread; the adapter that staged a night answers for it, whichever is the default now."""
-
-        def look(pictures: np.ndarray) -> np.ndarray:
-            return asyncio.run_coroutine_threadsafe(stager.look_at_pictures(pictures), loop).result()
-
-        asked = Asked(self._shelf.take(id), self._store.read_corrections(id), stager.reader, look, wanted)
+        asked = Asked(self._shelf.take(id), self._store.read_corrections(id), reader, look, wanted)
         return QUESTIONS[question](asked)
 
     async def answer_chat(self, asked: ChatRequest, adapter: str) -> Told:
