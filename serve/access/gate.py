@@ -33,9 +33,7 @@ from somnolens.serve.messages.problems import (
 )
 from somnolens.service_settings import MB
 
-OPEN_PATHS: Final = frozenset(
-    {"/", "/favicon.ico", "/docs", "/redoc", "/openapi.json", "/healthz", "/readyz", "/v1/model"}
-)
+OPEN_PATHS: Final = frozenset({"/", "/favicon.ico", "/docs", "/openapi.json", "/healthz", "/readyz", "/v1/model"})
 OPEN_FOLDER: Final = "/static/"
 """What is told to anybody; everything else wants a key, what is added one day too."""
 
@@ -45,13 +43,6 @@ POLICY: Final = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-DOCS_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; worker-src blob:; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""FastAPI's own pages bring their script from elsewhere; nothing else may."""
-
 SECURITY: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -227,8 +218,6 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
-                if passage.path in ("/docs", "/redoc"):
-                    headers["Content-Security-Policy"] = DOCS_POLICY
                 if self._echo_request_id and REQUEST_ID.fullmatch(request_id):
                     headers["X-Request-ID"] = request_id
             await send(message)

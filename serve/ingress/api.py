@@ -11,6 +11,7 @@ from somnolens import __version__
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.adapters.choice import Choice
+from somnolens.serve.ingress.docs import add_docs
 from somnolens.serve.ingress.keeper import Keeper
 from somnolens.serve.ingress.kept_paths import add_kept
 from somnolens.serve.ingress.model_paths import add_model_paths
@@ -53,14 +54,17 @@ def create_api(work: Work, store: NightStore, choice: Choice, settings: ServeSet
         yield
         sweeping.cancel()
 
-    api = FastAPI(title="somnolens", version=__version__, description=ABOUT, lifespan=live)
+    api = FastAPI(
+        title="somnolens", version=__version__, description=ABOUT, lifespan=live, docs_url=None, redoc_url=None
+    )
     add_problem_handlers(api)
     _add_health(api, Readiness(work, choice), settings)
-    add_model_paths(api, work, choice)
     add_nights(api, keeper, settings)
-    add_kept(api, keeper)
     _add_epochs(api, work, settings)
+    add_kept(api, keeper)
+    add_model_paths(api, work, choice)
     add_page(api)
+    add_docs(api)
     return api
 
 

@@ -85,7 +85,7 @@ def _add_overviews(api: FastAPI, keeper: Keeper) -> None:
         "/v1/nights/{id}/review",
         tags=["nights"],
         response_model=ReviewList,
-        responses=list_problems(401, 404, 409, 429, 503, 504),
+        responses=list_problems(401, 404, 409, 422, 429, 503, 504),
     )
     async def list_review(request: Request, id: NightId) -> Response:
         """Epochs that a person should look at, the most doubtful first, each with reasons."""
@@ -154,7 +154,7 @@ def _add_files(api: FastAPI, keeper: Keeper) -> None:
 
 
 def _add_corrections(api: FastAPI, keeper: Keeper) -> None:
-    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 429))
+    @api.get("/v1/nights/{id}/corrections", tags=["nights"], responses=list_problems(401, 404, 409, 422, 429))
     async def read_corrections(request: Request, id: NightId) -> Corrections:
         """Stages that a person gave in the place of the model's."""
         await _open_done(request, keeper, id)

@@ -105,7 +105,9 @@ def _add_simulating(api: FastAPI, keeper: Keeper, longest_h: float) -> None:
 
 
 def _add_asking(api: FastAPI, keeper: Keeper) -> None:
-    @api.get("/v1/nights/{id}", tags=["nights"], response_model=NightStatus, responses=list_problems(401, 404, 429))
+    @api.get(
+        "/v1/nights/{id}", tags=["nights"], response_model=NightStatus, responses=list_problems(401, 404, 422, 429)
+    )
     async def tell_night(request: Request, id: NightId) -> Response:
         """How far a night is, with the answer once it is done."""
         record = await run_in_threadpool(keeper.store.open, id, name_client(request))
@@ -113,7 +115,7 @@ def _add_asking(api: FastAPI, keeper: Keeper) -> None:
         answer = await run_in_threadpool(keeper.store.read, id, ANSWER) if run.step.state == "done" else None
         return Response(json.dumps(_describe_run(run, answer)), media_type="application/json")
 
-    @api.delete("/v1/nights/{id}", tags=["nights"], status_code=204, responses=list_problems(401, 404, 429))
+    @api.delete("/v1/nights/{id}", tags=["nights"], status_code=204, responses=list_problems(401, 404, 422, 429))
     async def delete_night(request: Request, id: NightId) -> None:
         """Empty a night at once, and stop its staging if it goes on."""
         await run_in_threadpool(keeper.store.open, id, name_client(request))

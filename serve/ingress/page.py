@@ -76,13 +76,13 @@ def add_page(api: FastAPI) -> None:
 
     @api.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def show_page(request: Request) -> Response:
-        return _send(table[FRONT], request)
+        return send_file(table[FRONT], request)
 
     @api.api_route("/static/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def show_file(name: str, request: Request) -> Response:
         if name not in table:
             raise HTTPException(404, "Not Found")
-        return _send(table[name], request)
+        return send_file(table[name], request)
 
 
 def read_page() -> dict[str, PageFile]:
@@ -136,7 +136,8 @@ def _name_colours(theme: str) -> Iterator[str]:
         yield f"  --{name}: {value};"
 
 
-def _send(file: PageFile, request: Request) -> Response:
+def send_file(file: PageFile, request: Request) -> Response:
+    """A file with its headers; not again where the browser has it."""
     headers = HEADERS | {"ETag": file.tag}
     if request.headers.get("if-none-match") == file.tag:
         return Response(status_code=304, headers=headers)

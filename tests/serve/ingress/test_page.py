@@ -1,6 +1,7 @@
 """The files of the page, as they are sent."""
 
 import re
+from importlib.resources import files
 
 import pytest
 from fastapi import FastAPI
@@ -66,7 +67,8 @@ def test_a_head_has_no_body(front):
 def test_every_file_that_is_named_is_there_and_every_file_is_named():
     table = read_page()
     text = {name: file.content.decode() for name, file in table.items() if not name.endswith(".woff2")}
-    named = set(re.findall(r'"static/([\w.-]+)"', text["index.html"]))
+    pages = text["index.html"] + (files("somnolens.serve") / "ingress" / "docs.html").read_text()
+    named = set(re.findall(r'"static/([\w.-]+)"', pages))
     named |= {name for script in text.values() for name in re.findall(r'from "\./([\w.-]+)"', script)}
     named |= {name for style in text.values() for name in re.findall(r'url\("([\w.-]+)"\)', style)}
     assert named == set(table) - {"index.html", "inter-license.txt"}
