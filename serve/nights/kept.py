@@ -159,11 +159,21 @@ def read_kept(store: NightStore, id: str) -> KeptNight:
     Raises
     ------
     UnknownNightError
+        Where it was deleted meanwhile, or another version of the service has written it in another shape.
     """
     raw = store.read(id, SCORED)
     if raw is None:
         raise UnknownNightError(f"Night {id!r} was deleted meanwhile. Send the recording again.")
-    document = json.loads(raw)
+    try:
+        return _build_kept(store, id, json.loads(raw))
+    except (KeyError, TypeError, ValueError):
+        raise UnknownNightError(
+            f"Night {id!r} was kept by another version of the service, which this one cannot read. Send the recording "
+            "again with keep=true."
+        ) from None
+
+
+def _build_kept(store: NightStore, id: str, document: dict[str, Any]) -> KeptNight:
     scored = ScoredNight(
         hypnogram=_build_hypnogram(document["hypnogram"]),
         start=datetime.fromisoformat(document["start"]) if document["start"] else None,

@@ -27,9 +27,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from somnolens import storage
 from somnolens.config import ServeSettings
@@ -83,6 +84,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A step, and when it was written down (seconds since 1970)."""
+
+    step: Step
+    at: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The night that an Idempotency-Key stands for, and the digest of what it came with."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class NightRecord:
     """What is known of a night before it is staged.
 
@@ -111,6 +128,12 @@ class NightRecord:
     adapter: str = "embedded"
     source: dict[str, Any] = field(default_factory=dict)
     has_key: bool = False
+
+
+Shape = TypeVar("Shape")
+RECORDS, STEPS, NOTES, CLAIMS = (TypeAdapter(shape) for shape in (NightRecord, Step, Note, Claim))
+"""Another version of the service may have written what is read: what it wrote besides is passed over, and what has
+another shape is as good as nothing."""
 
 
 class NightStore:
@@ -169,17 +192,14 @@ class NightStore:
         record = self.find(id)
         if record is None or record.client != client or record.expires_at < time.time():
             raise UnknownNightError(
-                f"There is no night {id!r}, or it was deleted, or kept for {self._keep_h:g} h and emptied. "
-                "Send the recording again with keep=true."
+                f"There is no night {id!r}, or it was deleted, or kept for {self._keep_h:g} h and emptied, or another "
+                "version of the service kept it. Send the recording again with keep=true."
             )
         return record
 
     def find(self, id: str) -> NightRecord | None:
-        """The record of a night, whoever sent it; None where there is none."""
-        if not _ID.fullmatch(id):
-            return None
-        found = self._read_json(id, RECORD)
-        return NightRecord(**found) if found else None
+        """The record of a night, whoever sent it; None where there is none that this version can read."""
+        return self._read_as(RECORDS, self._locate(id, RECORD)) if _ID.fullmatch(id) else None
 
     def take_upload(self, id: str, path: Path) -> None:
         """Move an uploaded file of this machine to its night."""
@@ -235,7 +255,7 @@ class NightStore:
     def note(self, id: str, step: Step) -> None:
         """Write down how far a night is, unless it was deleted."""
         if self.has(id, RECORD):
-            self._write_json(id, PROGRESS, {"step": asdict(step), "at": time.time()})
+            self._write_json(id, PROGRESS, asdict(Note(step, time.time())))
 
     def finish(self, id: str, step: Step) -> None:
         """Write down that a night is done or has failed, and remove the upload; a failure takes no room.
@@ -252,19 +272,17 @@ class NightStore:
 
     def read_corrections(self, id: str) -> dict[str, Any]:
         """Who corrected which epochs to what; no stages where nobody did."""
-        return self._read_json(id, CORRECTIONS) or {"scorer": "", "stages": {}}
+        written = self.read(id, CORRECTIONS)
+        return json.loads(written) if written else {"scorer": "", "stages": {}}
 
     def tell_outcome(self, id: str) -> Step | None:
         """How a night ended; None while it has not."""
-        outcome = self._read_json(id, OUTCOME)
-        return Step(**outcome) if outcome else None
+        return self._read_as(STEPS, self._locate(id, OUTCOME))
 
     def tell_step(self, id: str) -> tuple[Step, float]:
         """How far a night is, and when that was written down (seconds since 1970; 0 where it never was)."""
-        noted = self._read_json(id, PROGRESS)
-        outcome = self.tell_outcome(id)
-        at = noted["at"] if noted else 0.0
-        return outcome or (Step(**noted["step"]) if noted else Step("queued")), at
+        noted = self._read_as(NOTES, self._locate(id, PROGRESS))
+        return self.tell_outcome(id) or (noted.step if noted else Step("queued")), noted.at if noted else 0.0
 
     def remove(self, id: str) -> None:
         """Empty a night; whoever stages it now finds its upload gone."""
@@ -286,8 +304,8 @@ class NightStore:
         for id in old:
             self.remove(id)
         for name in storage.list_names(self._folder / "keys"):
-            held = self._parse(self._folder / "keys" / name)
-            if held is None or self.find(held["id"]) is None:
+            held = self._read_as(CLAIMS, self._folder / "keys" / name)
+            if held is None or self.find(held.id) is None:
                 self._unlink(self._folder / "keys" / name)
         return old
 
@@ -302,21 +320,21 @@ class NightStore:
             Where the key came with another body before.
         """
         path = self._locate_key(client, key)
-        entry = json.dumps({"id": id, "digest": digest}).encode()
+        entry = json.dumps(asdict(Claim(id, digest))).encode()
         for _ in range(3):
             if storage.create_bytes(path, entry):
                 return id
-            held = self._parse(path)
-            if held is None:
+            if not path.exists():
                 continue
-            if self.find(held["id"]) is None:
+            held = self._read_as(CLAIMS, path)
+            if held is None or self.find(held.id) is None:
                 self._unlink(path)
                 continue
-            if held["digest"] != digest:
+            if held.digest != digest:
                 raise ConflictError(
                     "The Idempotency-Key came with another body before. Send a new key with a new request."
                 )
-            return held["id"]
+            return held.id
         raise BusyError("The Idempotency-Key is being taken by another request. Send the request again.")
 
     def drop_key(self, client: str, key: str) -> None:
@@ -334,14 +352,11 @@ class NightStore:
     def _write_json(self, id: str, name: str, content: Any) -> None:
         self.write(id, name, json.dumps(content).encode())
 
-    def _read_json(self, id: str, name: str) -> Any:
-        return self._parse(self._locate(id, name))
-
     @staticmethod
-    def _parse(path: Path) -> Any:
+    def _read_as(shape: TypeAdapter[Shape], path: Path) -> Shape | None:
         try:
-            return json.loads(path.read_bytes())
-        except FileNotFoundError:
+            return shape.validate_json(path.read_bytes())
+        except (FileNotFoundError, ValidationError):
             return None
 
     @staticmethod

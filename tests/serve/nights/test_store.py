@@ -1,9 +1,10 @@
 """The store of nights: what is begun, found, finished, counted and emptied, in a folder or in a bucket."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,35 @@ def test_what_never_got_a_record_is_emptied_at_second_sight(empty, tmp_path):
     empty.write(lost, "upload.edf", b"x")
     assert empty.sweep() == []
     assert empty.sweep() == [lost]
+
+
+@pytest.mark.parametrize("written", [b'{"id": "ab", "owner": "us"}', b"[]", b"{", b'{"client": 7}'])
+def test_a_record_of_another_shape_is_no_night_and_is_emptied(empty, written):
+    record = empty.begin("us", keep=True)
+    assert empty.claim_key("us", "key", "digest", record.id) == record.id
+    empty.write(record.id, "record.json", written)
+    with pytest.raises(UnknownNightError, match="or another version of the service kept it"):
+        empty.open(record.id, "us")
+    assert empty.find(record.id) is None
+    assert (empty.sweep(), empty.sweep()) == ([], [record.id])
+    assert empty.claim_key("us", "key", "another digest", "cd" * 16) == "cd" * 16
+
+
+def test_what_a_later_version_writes_besides_is_passed_over(empty):
+    record = empty.begin("us", keep=True)
+    empty.write(record.id, "record.json", json.dumps(asdict(record) | {"colour": "blue"}).encode())
+    assert empty.open(record.id, "us") == record
+
+
+def test_what_is_no_step_and_no_claim_of_ours_counts_as_none(empty, tmp_path):
+    record = empty.begin("us", keep=True)
+    for name in ("progress.json", "outcome.json"):
+        empty.write(record.id, name, b'{"state": "dreaming", "at": "noon"}')
+    assert empty.tell_step(record.id) == (Step("queued"), 0.0)
+    assert empty.claim_key("us", "key", "digest", record.id) == record.id
+    (claim,) = (tmp_path / "keys").iterdir()
+    claim.write_bytes(b'{"night": 7}')
+    assert empty.claim_key("us", "key", "another digest", record.id) == record.id
 
 
 def test_more_nights_than_the_store_takes_are_refused_and_others_pass(empty):
