@@ -7,6 +7,7 @@ slow down every request. What is kept is a JSON document, in a file or in the va
 import asyncio
 import hashlib
 import hmac
+import math
 import os
 import secrets
 import time
@@ -22,8 +23,11 @@ from somnolens.storage import write_bytes
 
 VARIABLE: Final = "SOMNOLENS_KEYS"
 PREFIX: Final = "som"
-REFRESH_S: Final = 2.0
-"""How long a key that was revoked in the file may still be taken."""
+REFRESH_S: Final = 1.0
+"""So often the file is read, while requests come."""
+
+STALE_S: Final = 2.0
+"""How long a key that was revoked in the file may still be taken; who comes later waits for the file."""
 
 
 class KeyLimits(BaseModel):
@@ -157,18 +161,29 @@ class KeySource:
     """
 
     def __init__(self, file: str = "") -> None:
-        self._file, self._read_at, self._ring = file, -REFRESH_S, KeyRing()
+        self._file, self._read_at, self._ring = file, -math.inf, KeyRing()
+        self._reading: asyncio.Task[None] | None = None
 
     async def find(self, text: str) -> Key | None:
         """The key that opens now.
+
+        A request seldom waits for the file: threads may all be taken by those that are let in.
 
         Raises
         ------
         SettingsError
         """
-        if time.monotonic() - self._read_at >= REFRESH_S:
-            self._ring, self._read_at = await asyncio.to_thread(self.read), time.monotonic()
+        age_s = time.monotonic() - self._read_at
+        if age_s >= REFRESH_S and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._refresh())
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # told to who waits
+        if age_s >= STALE_S:
+            await asyncio.shield(self._reading)
         return self._ring.find(text)
+
+    async def _refresh(self) -> None:
+        began_at = time.monotonic()
+        self._ring, self._read_at = await asyncio.to_thread(self.read), began_at
 
     def read(self) -> KeyRing:
         """All keys as they stand now."""

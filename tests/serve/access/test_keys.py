@@ -2,10 +2,12 @@
 
 import asyncio
 import stat
+import threading
 
 import pytest
 
 from somnolens.errors import SettingsError
+from somnolens.serve.access import keys
 from somnolens.serve.access.keys import (
     VARIABLE,
     KeyLimits,
@@ -61,7 +63,8 @@ def test_a_name_that_two_keys_have_is_not_enough_to_revoke(tmp_path):
 
 
 def test_a_running_service_sees_new_keys_and_those_revoked(tmp_path, monkeypatch):
-    monkeypatch.setattr("somnolens.serve.keys.REFRESH_S", 0.0)
+    monkeypatch.setattr(keys, "REFRESH_S", 0.0)
+    monkeypatch.setattr(keys, "STALE_S", 0.0)
     path = tmp_path / "keys.json"
     source = KeySource(str(path))
     assert asyncio.run(source.find("som_0_0")) is None
@@ -69,6 +72,46 @@ def test_a_running_service_sees_new_keys_and_those_revoked(tmp_path, monkeypatch
     assert asyncio.run(source.find(text)).name == "page"
     revoke_key(path, "page")
     assert asyncio.run(source.find(text)) is None
+
+
+def test_a_request_does_not_wait_for_a_slow_file_but_one_that_is_late_does(tmp_path, monkeypatch):
+    path = tmp_path / "keys.json"
+    text = add_key(path, "page")
+    may_read = threading.Event()
+
+    async def ask() -> list[str | None]:
+        source = KeySource(str(path))
+        told = [await source.find(text)]
+        monkeypatch.setattr(keys, "REFRESH_S", 0.0)
+        read = source.read
+        monkeypatch.setattr(source, "read", lambda: may_read.wait(30) and read())
+        revoke_key(path, "page")
+        told += [await source.find(text) for _ in range(3)]
+        monkeypatch.setattr(keys, "STALE_S", 0.0)
+        late = asyncio.create_task(source.find(text))
+        await asyncio.sleep(0.05)
+        may_read.set()
+        return [key and key.name for key in (*told, await late)]
+
+    assert asyncio.run(ask()) == [*["page"] * 4, None]
+
+
+def test_a_file_that_breaks_is_told_to_who_waits_for_it_and_mended_later(tmp_path, monkeypatch):
+    path = tmp_path / "keys.json"
+    text = add_key(path, "page")
+    whole = path.read_bytes()
+    monkeypatch.setattr(keys, "REFRESH_S", 0.0)
+    monkeypatch.setattr(keys, "STALE_S", 0.0)
+
+    async def ask() -> str:
+        source = KeySource(str(path))
+        path.write_bytes(b"{")
+        with pytest.raises(SettingsError, match="cannot be understood"):
+            await source.find(text)
+        path.write_bytes(whole)
+        return (await source.find(text)).name
+
+    assert asyncio.run(ask()) == "page"
 
 
 def test_keys_of_the_environment_are_taken_where_no_file_is_named(monkeypatch):
