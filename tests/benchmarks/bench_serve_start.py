@@ -83,7 +83,7 @@ def wait_for_address(process: subprocess.Popen, said: Path) -> str:
     """What the service says where its page is."""
     deadline = time.perf_counter() + PATIENCE_S
     while time.perf_counter() < deadline and process.poll() is None:
-        head, found, rest = said.read_text().partition("The page is at ")
+        _, found, rest = said.read_text().partition("The page is at ")
         if found and " " in rest:
             return rest.split()[0]
         time.sleep(0.05)
