@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from somnolens.serve.keys import KeyLimits, add_key, read_ring, revoke_key
+from somnolens.serve.access.keys import KeyLimits, add_key, read_ring, revoke_key
 
 
 def add(path: Path, name: str, admin: bool, nights_per_hour: int | None, requests_at_once: int | None) -> None:

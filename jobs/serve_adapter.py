@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from somnolens.config import ServeSettings
-from somnolens.serve.keys import VARIABLE, add_key, locate_keys
+from somnolens.serve.access.keys import VARIABLE, add_key, locate_keys
 from somnolens.serve.running import start_service, stop_service
 
 

@@ -16,29 +16,28 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
 from somnolens.errors import SomnolensError
 from somnolens.score.engine import load_reader
-from somnolens.serve.answers import Format
-from somnolens.serve.api import create_api
-from somnolens.serve.catalogue import Catalogue, settle_addresses
-from somnolens.serve.chat import ChatRequest
-from somnolens.serve.choice import Choice
-from somnolens.serve.engines import Engines
-from somnolens.serve.gate import Companion, Gate
-from somnolens.serve.keys import KeySource, check_keys
-from somnolens.serve.limits import Counters
-from somnolens.serve.meters import NightMeters, RequestMeters
-from somnolens.serve.nights import Step, name_folder, open_store
-from somnolens.serve.problems import BusyError
-from somnolens.serve.schema import Drift
-from somnolens.serve.stagers import Stagers
-from somnolens.serve.told import Told
-from somnolens.serve.watching import Watch
-from somnolens.serve.work import SentSignals, SignalWork
+from somnolens.serve.access.gate import Companion, Gate
+from somnolens.serve.access.keys import KeySource, check_keys
+from somnolens.serve.access.limits import Counters
+from somnolens.serve.adapters.catalogue import Catalogue, settle_addresses
+from somnolens.serve.adapters.choice import Choice
+from somnolens.serve.ingress.api import create_api
+from somnolens.serve.messages.answers import Format, Told
+from somnolens.serve.messages.chat import ChatRequest
+from somnolens.serve.messages.problems import BusyError
+from somnolens.serve.messages.schema import Drift
+from somnolens.serve.monitoring.meters import NightMeters, RequestMeters
+from somnolens.serve.monitoring.watch import Watch
+from somnolens.serve.nights.store import Step, name_folder, open_store
+from somnolens.serve.scorer.engines import Engines
+from somnolens.serve.worker.signal_work import SentSignals, SignalWork
+from somnolens.serve.worker.staging import Stagers
 
 logger = logging.getLogger("ray.serve")
 
@@ -163,7 +162,7 @@ class SignalWorker:
     async def _look(self, pictures: np.ndarray, adapter: str) -> np.ndarray:
         for _ in range(MOST_TRIES):
             try:
-                return await self._scorer.score.remote(pictures, adapter)
+                return await _wait_for(self._scorer.score.remote(pictures, adapter))
             except RayActorError:
                 continue
             except RayTaskError as error:
@@ -225,12 +224,21 @@ class RemoteWork:
     async def _call(self, method: str, *arguments: Any) -> Any:
         for _ in range(MOST_TRIES):
             try:
-                return await getattr(self._worker, method).remote(*arguments)
+                return await _wait_for(getattr(self._worker, method).remote(*arguments))
             except RayActorError:
                 continue
             except (BackPressureError, DeploymentUnavailableError):
                 break
         raise BusyError("No worker could answer. Send the request again in a few seconds.")
+
+
+async def _wait_for(response: DeploymentResponse) -> Any:
+    """What a replica answers; it need not go on where nobody waits any longer."""
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
 
 
 @serve.deployment(ray_actor_options={"num_cpus": 0})

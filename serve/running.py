@@ -17,7 +17,7 @@ from ray.serve.schema import LoggingConfig
 from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.app import build
-from somnolens.serve.nights import name_folder
+from somnolens.serve.nights.store import name_folder
 
 HOST: Final = "127.0.0.1"
 """The service asks nobody who they are: whoever opens it to a network puts a gateway in front."""

@@ -307,7 +307,7 @@ def add_key(
 ) -> None:
     """Make a key; it is shown once."""
     from somnolens.jobs import manage_keys
-    from somnolens.serve.keys import locate_keys
+    from somnolens.serve.access.keys import locate_keys
 
     manage_keys.add(file or locate_keys(), name, admin, nights_per_hour, requests_at_once)
 
@@ -316,7 +316,7 @@ def add_key(
 def list_keys(file: KeysFile = None) -> None:
     """List the keys, which opens nothing."""
     from somnolens.jobs import manage_keys
-    from somnolens.serve.keys import locate_keys
+    from somnolens.serve.access.keys import locate_keys
 
     manage_keys.show(file or locate_keys())
 
@@ -327,7 +327,7 @@ def revoke_key(
 ) -> None:
     """Revoke a key; a running service sees it within seconds."""
     from somnolens.jobs import manage_keys
-    from somnolens.serve.keys import locate_keys
+    from somnolens.serve.access.keys import locate_keys
 
     manage_keys.revoke(file or locate_keys(), identity)
 

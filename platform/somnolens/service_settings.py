@@ -1,8 +1,13 @@
 """Settings of the scoring service; `config.Settings.serve` holds them."""
 
+from typing import Final
+
 from pydantic import Field
 
 from somnolens.section import Count, Positive, Section
+
+MB: Final = 1_000_000
+"""What the settings count whose names end in `_mb`."""
 
 
 class ServeSettings(Section):
@@ -39,7 +44,7 @@ class ServeSettings(Section):
     keys_file: str = Field("", description="hashed API keys, by `somnolens keys`; else the variable SOMNOLENS_KEYS")
     insecure: bool = Field(False, description="ask nobody for a key, and answer this machine only")
     requests_at_once: Count = Field(64, description="under way in one ingress replica; one more is told to come back")
-    requests_per_key: Count = Field(32, description="of those, by one key")
+    requests_per_key: Count = Field(32, description="of those, by one key; each ingress replica counts for itself")
     nights_per_hour: Count = Field(600, description="by one key in one ingress replica")
     max_night_hours: Positive = Field(26.0, description="longest recording")
     request_timeout_s: Positive = Field(840.0, description="a request that takes longer is given up")

@@ -1,5 +1,5 @@
-"""One direction, and Ray at the edges. import-linter checks the library; jobs/ and serve/, which lie
-outside its folder, are checked here."""
+"""One direction, and Ray at the edges. import-linter checks the library and the layers of the service; how jobs/ and
+serve/, which lie outside the library's folder, stand to each other is checked here."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.repository.service_contract import build_graph
 from tests.repository.tree import ROOT, list_imports, list_modules, list_modules_without_ray, list_python
 
 IMPORT_WITHOUT_RAY = """
@@ -59,3 +60,19 @@ def test_jobs_and_serve_do_not_reach_the_command_line():
 def test_nobody_imports_the_same_files_under_a_second_name(package):
     files = {str(path): path for path in list_python()}
     assert importers_of(package, files) == set()
+
+
+def test_the_graph_of_the_service_has_its_imports():
+    graph = build_graph()
+    assert {"somnolens.serve.ingress.api", "somnolens.config", "ray"} <= graph.find_modules_directly_imported_by(
+        "somnolens.serve.app"
+    )
+    assert graph.direct_import_exists(importer="somnolens.jobs.serve_adapter", imported="somnolens.serve.running")
+
+
+def test_an_import_that_goes_up_in_the_service_would_be_seen():
+    layers = ["somnolens.serve.ingress", "somnolens.serve.messages"]
+    graph = build_graph()
+    assert not graph.find_illegal_dependencies_for_layers(layers)
+    graph.add_import(importer="somnolens.serve.messages.schema", imported="somnolens.serve.ingress.api")
+    assert graph.find_illegal_dependencies_for_layers(layers)

@@ -18,14 +18,14 @@ from starlette.types import ASGIApp
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.read.edf import read_recording
 from somnolens.score.engine import Engine, load_engine
-from somnolens.serve.api import create_api
-from somnolens.serve.batching import PictureBatcher
-from somnolens.serve.catalogue import Catalogue
-from somnolens.serve.choice import Choice
-from somnolens.serve.nights import NightStore, open_store
-from somnolens.serve.stagers import Stagers
-from somnolens.serve.watching import Watch
-from somnolens.serve.work import SignalWork
+from somnolens.serve.adapters.catalogue import Catalogue
+from somnolens.serve.adapters.choice import Choice
+from somnolens.serve.ingress.api import create_api
+from somnolens.serve.monitoring.watch import Watch
+from somnolens.serve.nights.store import NightStore, open_store
+from somnolens.serve.scorer.batching import PictureBatcher
+from somnolens.serve.worker.signal_work import SignalWork
+from somnolens.serve.worker.staging import Stagers
 from somnolens.simulate.night import simulate_subject
 from somnolens.simulate.writing import write_recording
 

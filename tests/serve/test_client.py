@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from somnolens.client import AsyncClient, Client, Night, Progress, RefusedError, Retries
 from somnolens.client import answers as client_answers
 from somnolens.errors import ServiceError
-from somnolens.serve import night_schema, schema
+from somnolens.serve.messages import night_schema, schema
 
 FAST = Retries(most=3, first_s=0.01)
 

@@ -12,8 +12,8 @@ from ray.serve.schema import ServeDeploySchema
 
 from somnolens.config import ServeSettings
 from somnolens.errors import AdapterError, ServiceError
+from somnolens.serve.access.keys import VARIABLE, add_key, revoke_key
 from somnolens.serve.app import build
-from somnolens.serve.keys import VARIABLE, add_key, revoke_key
 from somnolens.serve.running import HOST
 from tests.repository.tree import ROOT
 

@@ -10,7 +10,7 @@ from ray import serve
 from ray.serve._private.api import serve_start
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
-from somnolens.serve.keys import add_key
+from somnolens.serve.access.keys import add_key
 from somnolens.serve.running import _take_port
 from tests.conftest import start_ray
 from tests.repository.tree import ROOT

@@ -167,6 +167,27 @@ def test_a_client_that_leaves_takes_its_night_with_it(http, night_path, service_
     assert set(nights.glob("*")) <= before
 
 
+def read_replica_logs(deployment: str, request_id: str) -> list[str]:
+    """Lines that the replicas of a deployment wrote about a request."""
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path()) / "serve"
+    files = [path for path in folder.glob("replica_*") if deployment in path.name]
+    return [line for path in files for line in path.read_text().splitlines() if request_id in line]
+
+
+@pytest.mark.ray
+def test_an_explanation_ends_when_its_client_leaves(http, night_path):
+    id = http.post("/v1/nights", content=night_path.read_bytes(), params={"keep": "true"}).json()["id"]
+    path, headers = f"/v1/nights/{id}/epochs/3/explanation", {"X-Request-ID": "leaves-8"}
+    with pytest.raises(httpx.ReadTimeout):
+        http.get(path, headers=headers, timeout=httpx.Timeout(30, read=0.1))
+    deadline = time.monotonic() + 20
+    while not (said := read_replica_logs("SignalWorker", "leaves-8")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert any("CANCELLED" in line for line in said), said
+    assert http.get(path).status_code == 200
+    assert len(read_replica_logs("Scorer", "leaves-8")) < 181 // 8
+
+
 def find_replicas(deployment: str) -> list:
     """Living replicas of a deployment."""
     chosen = [("class_name", "=", f"ServeReplica:somnolens:{deployment}"), ("state", "=", "ALIVE")]

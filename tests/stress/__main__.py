@@ -29,7 +29,7 @@ from somnolens.config import ServeSettings
 from somnolens.model.promotions import promote_adapter
 from somnolens.model.registry import open_registry
 from somnolens.provenance import describe_hardware
-from somnolens.serve.keys import KeyLimits, add_key
+from somnolens.serve.access.keys import KeyLimits, add_key
 from somnolens.serve.running import start_service, stop_service
 from tests.benchmarks.results import complete_row, format_results, meets_bar, merge_results, read_results, write_results
 from tests.stress.load import Ledger, Load, ask_in_time, count_stored

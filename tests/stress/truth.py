@@ -17,7 +17,7 @@ from somnolens.prepare.night import prepare_epochs
 from somnolens.read.edf import read_recording
 from somnolens.score.engine import Engine, load_engine
 from somnolens.score.night import score_epochs, score_recording
-from somnolens.serve.signals import parse_json
+from somnolens.serve.worker.signals import parse_json
 from somnolens.simulate.night import simulate_subject
 
 N_NIGHTS, N_EPOCHS, N_SINGLES = 4, 30, 6
