@@ -4,7 +4,7 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-SIDE_BY_SIDE := -n auto --maxprocesses 4
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 

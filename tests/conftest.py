@@ -1,6 +1,9 @@
 """What tests of several folders need."""
 
+import gc
 import os
+
+gc.disable()  # a quarter of what importing everything takes is looking for garbage that is not there yet
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
@@ -82,6 +85,12 @@ def small_dataset(short_settings: "Settings", tmp_path_factory: pytest.TempPathF
 
     folder = tmp_path_factory.mktemp("learning")
     return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
+
+
+def pytest_collection_finish() -> None:
+    """All modules are here to stay: from now on garbage is looked for, and not among them."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
