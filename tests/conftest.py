@@ -3,8 +3,6 @@
 import gc
 import os
 
-gc.disable()  # a quarter of what importing everything takes is looking for garbage that is not there yet
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,8 @@ hypothesis.settings.register_profile(
     "any machine", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")  # a busy machine is no bug
+
+gc.disable()  # a quarter of what importing everything takes is looking for garbage that is not there yet
 
 REAL_PSG = Path(__file__).parents[1] / ".." / "shared" / "psg"
 
