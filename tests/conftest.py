@@ -36,7 +36,7 @@ def psg_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real adapter on a real base model of the embedded shape, with random weights in both.
+    """A real adapter on a real base model of the embedded one's family, a sixth of its work, random weights in both.
 
     Its stages mean nothing and its probabilities differ from picture to picture, which is what a test
     of the path from file to answer needs.
@@ -45,11 +45,11 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from somnolens.config import ModelSettings, Settings
     from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_adapter
-    from somnolens.model.architecture import build_model, write_model
     from somnolens.render.style import Style
+    from tests.tiny_models import write_tiny_model
 
     folder = tmp_path_factory.mktemp("model")
-    write_model(*build_model(seed=0), folder / "base", {"weights": "random"})
+    write_tiny_model("qwen3_vl", folder / "base")
     settings = Settings(model=ModelSettings(base=str(folder / "base")))
     style = Style(settings.render, settings.prepare)
     looker = prepare_looker(settings, style)
