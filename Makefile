@@ -4,7 +4,9 @@ VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-SIDE_BY_SIDE := -n auto --maxprocesses 4
+WORKERS := -n auto --maxprocesses 4
+SIDE_BY_SIDE := $(WORKERS) --dist worksteal
+BESIDE_RAY := $(WORKERS) --dist loadgroup
 RAY_PART := (ray or slow) and not gpu and not network
 RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
@@ -26,7 +28,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
-	$(BIN)/python -m pytest -q -m '$(RAY_PART)' $(RAY_FILES) -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
+	$(BIN)/python -m pytest -q $(BESIDE_RAY) -m '$(RAY_PART)' $(RAY_FILES) -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
 	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
 	echo; \

@@ -1,5 +1,6 @@
 """What tests of several folders need."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
@@ -20,6 +21,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")  # a busy machine is no bug
 
+gc.disable()  # a quarter of what importing everything takes is looking for garbage that is not there yet
+
 REAL_PSG = Path(__file__).parents[1] / ".." / "shared" / "psg"
 
 
@@ -33,7 +36,7 @@ def psg_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real adapter on a real base model of the embedded shape, with random weights in both.
+    """A real adapter on a real base model of the embedded one's family, a sixth of its work, random weights in both.
 
     Its stages mean nothing and its probabilities differ from picture to picture, which is what a test
     of the path from file to answer needs.
@@ -42,11 +45,11 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from somnolens.config import ModelSettings, Settings
     from somnolens.model.adapters import attach_lora, make_card, prepare_looker, write_adapter
-    from somnolens.model.architecture import build_model, write_model
     from somnolens.render.style import Style
+    from tests.tiny_models import write_tiny_model
 
     folder = tmp_path_factory.mktemp("model")
-    write_model(*build_model(seed=0), folder / "base", {"weights": "random"})
+    write_tiny_model("qwen3_vl", folder / "base")
     settings = Settings(model=ModelSettings(base=str(folder / "base")))
     style = Style(settings.render, settings.prepare)
     looker = prepare_looker(settings, style)
@@ -84,13 +87,20 @@ def small_dataset(short_settings: "Settings", tmp_path_factory: pytest.TempPathF
     return build_without_ray(write_small_cohort(folder / "nights", 5), folder / "dataset", short_settings)
 
 
+def pytest_collection_finish() -> None:
+    """All modules are here to stay: from now on garbage is looked for, and not among them."""
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-faults", action="store_true", help="keep the counts of survived faults in .bench")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test loses goes along with its result."""
+    """What a test loses goes along with its result; where groups run side by side, one of them has the cluster."""
     for item in items:
+        item.add_marker(pytest.mark.xdist_group("cluster" if "ray_cluster" in item.fixturenames else item.path.name))
         if mark := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", mark.args[0]))
 

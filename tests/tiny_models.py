@@ -1,7 +1,8 @@
 """Every family in miniature: real architecture, real processor settings, real layout of the tokens, random weights.
 
 Only widths, depths and vocabularies are small. Patches, tiles, grids and the settings of the image processors are
-those that the models named below publish; tokenizers cut words and write special tokens as theirs do.
+those that the models named below publish (of idefics3, which is smolvlm under its first name, half the long edge,
+as its card offers); tokenizers cut words and write special tokens as theirs do.
 """
 
 import json
@@ -130,7 +131,11 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "idefics3": {  # HuggingFaceTB/SmolVLM-256M-Instruct
         "config": SMOL_CONFIG,
-        "processor": {**SMOL_PROCESSOR, "image_processor_type": "Idefics3ImageProcessor"},
+        "processor": {
+            **SMOL_PROCESSOR,
+            "image_processor_type": "Idefics3ImageProcessor",
+            "size": {"longest_edge": 1024},
+        },
         "chat": SMOL_CHAT,
         "special": SMOL_SPECIAL,
         "tokens": {"image_token_id": "<image>"},

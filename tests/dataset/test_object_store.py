@@ -35,14 +35,18 @@ def here(bucket, small_nights, tmp_path_factory) -> Path:
     return build_without_ray(folder / "nights", folder / "dataset", SETTINGS).folder
 
 
-def test_built_from_store_to_store_the_bytes_are_the_same(bucket, here):
-    there = build_without_ray(bucket / "nights", bucket / "alone", SETTINGS)
-    assert read_outputs(there.folder) == read_outputs(here)
+@pytest.fixture(scope="module")
+def alone(bucket) -> UPath:
+    """The nights of the store built to the store."""
+    return build_without_ray(bucket / "nights", bucket / "alone", SETTINGS).folder
 
 
-def test_a_dataset_in_a_store_is_opened_and_read(bucket, here):
-    build_without_ray(bucket / "nights", bucket / "opened", SETTINGS)
-    there, same = open_dataset(bucket / "opened"), open_dataset(here)
+def test_built_from_store_to_store_the_bytes_are_the_same(alone, here):
+    assert read_outputs(alone) == read_outputs(here)
+
+
+def test_a_dataset_in_a_store_is_opened_and_read(alone, here):
+    there, same = open_dataset(alone), open_dataset(here)
     for night in same.nights("train"):
         assert there.read_images(night) == same.read_images(night)
         assert (there.read_signals(night)[0] == same.read_signals(night)[0]).all()

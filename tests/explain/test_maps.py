@@ -94,7 +94,7 @@ def test_every_method_draws_heat_of_the_stage_asked_for(epochs, engine):
 
 
 def test_a_base_model_that_resizes_pictures_is_told_to_be_explained_by_its_signal(tmp_path: Path):
-    folder = write_tiny_model("smolvlm", tmp_path)
+    folder = write_tiny_model("idefics3", tmp_path)
     settings = Settings(model=ModelSettings(base=str(folder)), render=RenderSettings())
     looker = prepare_looker(settings, Style(settings.render, settings.prepare))
     with pytest.raises(BaseModelError, match="resizes it"):

@@ -7,17 +7,14 @@ from pathlib import Path
 import pytest
 
 from somnolens.config import ModelSettings, Settings
-from somnolens.model.architecture import build_model, write_model
 from somnolens.render.style import Style
 from tests.tiny_models import write_tiny_model
 
 
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded architecture with random weights, saved as a hub model is."""
-    folder = tmp_path_factory.mktemp("base")
-    write_model(*build_model(seed=1), folder, {"weights": "random"})
-    return folder
+    """A model of the embedded one's family in miniature, saved as a hub model is."""
+    return write_tiny_model("qwen3_vl", tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from somnolens.config import RenderSettings, TrainSettings
+from somnolens.config import RenderSettings, Settings, TrainSettings
 from somnolens.errors import AdapterError
 from somnolens.model.adapter_card import check_render_hash, read_card
 from somnolens.model.adapters import attach_lora, load_adapter, make_card, prepare_looker, write_adapter
@@ -67,8 +67,8 @@ def adapter(tmp_path, settings, style):
         ("language+merger+vision", LANGUAGE | MERGER | VISION),
     ],
 )
-def test_lora_adapts_exactly_the_modules_named(settings, style, targets, expected):
-    looker = prepare_looker(settings, style)
+def test_lora_adapts_exactly_the_modules_named_in_the_embedded_model(style, targets, expected):
+    looker = prepare_looker(Settings(), style)
     attach_lora(looker, TrainSettings(lora_targets=targets))
     assert list_adapted(looker.model) == expected
 

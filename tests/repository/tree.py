@@ -58,6 +58,7 @@ def list_modules_without_ray() -> list[str]:
     return [name for name in list_modules() if name not in edges and not name.startswith(outside)]
 
 
+@cache
 def list_imports(path: Path) -> set[str]:
     """Dotted names that a file imports, anywhere in it."""
     nodes = list(ast.walk(parse(path)))

@@ -18,7 +18,7 @@ SEEDS = (11, 12)
 
 @pytest.fixture(scope="module")
 def nights():
-    return [simulate_night(draw_subject(seed), 3.0, seed) for seed in SEEDS]
+    return [simulate_night(draw_subject(seed), 2.0, seed) for seed in SEEDS]
 
 
 def test_the_same_seed_gives_the_same_night():

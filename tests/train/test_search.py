@@ -44,7 +44,7 @@ SPACE = {
 
 def plan(settings: Settings, n_trials: int) -> Settings:
     train = settings.train.model_copy(update={"max_failures": 0, "n_workers": 1})
-    search = SearchSettings(space=SPACE, n_trials=n_trials, max_concurrent_trials=2, seed=6)
+    search = SearchSettings(space=SPACE, n_trials=n_trials, max_concurrent_trials=2, seed=16)
     return settings.model_copy(update={"train": train, "search": search})
 
 

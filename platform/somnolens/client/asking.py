@@ -1,11 +1,14 @@
 """The requests of every path of the service, written once for both clients."""
 
 import secrets
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from somnolens.aasm import Stage
@@ -73,6 +76,12 @@ class Asked(Generic[Answer]):
         if isinstance(self.body, Path):
             headers["content-length"] = str(self.body.stat().st_size)
         return {"method": self.method, "url": self.path, "params": dict(self.params), "headers": headers}
+
+
+@cache
+def load_certificates() -> ssl.SSLContext:
+    """Whom to trust, read once for all clients of a process: each would take some 70 ms to read it for itself."""
+    return httpx.create_ssl_context()
 
 
 def authorise(key: str | None) -> dict[str, str]:

@@ -36,8 +36,13 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url, self._retries = url.rstrip("/"), retries
-        headers = asking.authorise(key)
-        self._http = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            headers=asking.authorise(key),
+            timeout=timeout,
+            transport=transport,
+            verify=asking.load_certificates(),
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -55,7 +55,11 @@ class Client:
     ) -> None:
         self.url, self._retries = url.rstrip("/"), retries
         self._http = httpx.Client(
-            base_url=self.url, headers=asking.authorise(key), timeout=timeout, transport=transport
+            base_url=self.url,
+            headers=asking.authorise(key),
+            timeout=timeout,
+            transport=transport,
+            verify=asking.load_certificates(),
         )
 
     def __enter__(self) -> Self:

@@ -31,7 +31,7 @@ def measure_kappa(system, night) -> float:
     "make",
     [
         lambda: Boosting(n_rounds=4),
-        pytest.param(lambda: Convolution(passes=14, patience=14, batch_size=16), marks=pytest.mark.slow),
+        pytest.param(lambda: Convolution(passes=4, patience=4, batch_size=8), marks=pytest.mark.slow),
     ],
     ids=["boosting", "convolution"],
 )

@@ -45,24 +45,31 @@ NO_HEAT = "if (location.protocol === 'http:') sessionStorage.setItem('somnolens-
 
 @dataclass(frozen=True)
 class House:
-    """Where the service is, and a night that it keeps."""
+    """Where the service is, a night that it keeps, and a way to ask beside the page."""
 
     url: str
     night: dict
+    http: httpx.Client
 
     @property
     def path(self) -> str:
         return f"{self.url}/v1/nights/{self.night['id']}"
 
     def ask(self, what: str) -> dict | list:
-        return httpx.get(f"{self.path}/{what}").json()
+        return self.http.get(f"{self.path}/{what}").json()
 
 
 @pytest.fixture(scope="module")
-def house(url, night_path):
-    answer = httpx.post(f"{url}/v1/nights?keep=true", content=night_path.read_bytes(), timeout=60)
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=60) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
+def house(url, night_path, http):
+    answer = http.post(f"{url}/v1/nights?keep=true", content=night_path.read_bytes())
     assert answer.status_code == 200, answer.text
-    return House(url, answer.json())
+    return House(url, answer.json(), http)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +84,7 @@ def page(tmp_path_factory):
 @pytest.fixture
 def at_work(page: Page, house: House) -> Iterator[Page]:
     """The page with the night that is kept, nothing corrected, at its first epoch."""
-    httpx.put(f"{house.path}/corrections", json={"scorer": "", "stages": {}})
+    house.http.put(f"{house.path}/corrections", json={"scorer": "", "stages": {}})
     yield enter(page, house, f"#night={house.night['id']}&epoch=1")
     wait_until_saved(page)  # or the browser would ask before it leaves the page
 
@@ -138,9 +145,9 @@ def test_what_is_shown_is_what_the_service_says(at_work, house):
     assert shares == [int(100 * share + 0.5) for share in row]
 
 
-def test_the_reasons_of_an_epoch_come_by_themselves_and_its_heat_when_wanted(page, url, lean_path):
-    night = httpx.post(f"{url}/v1/nights?keep=true", content=lean_path.read_bytes(), timeout=60).json()
-    house = House(url, night)
+def test_the_reasons_of_an_epoch_come_by_themselves_and_its_heat_when_wanted(page, url, http, lean_path):
+    night = http.post(f"{url}/v1/nights?keep=true", content=lean_path.read_bytes()).json()
+    house = House(url, night, http)
     enter(page, house, f"#night={night['id']}&epoch=3")
     page.wait_for("document.querySelector('#why .evidence, #why .small')")
     explained = house.ask("epochs/2/explanation?heat=false")
@@ -242,7 +249,7 @@ def test_a_file_that_is_no_recording_is_refused_in_the_words_of_the_library(page
     enter(page, house)
     page.give_file("#file", path)
     page.wait_for("!document.getElementById('alert').hidden")
-    refused = httpx.post(f"{house.url}/v1/nights", content=b"not a recording").json()
+    refused = house.http.post(f"{house.url}/v1/nights", content=b"not a recording").json()
     assert read(page, "alert-title") == refused["title"]
     assert read(page, "alert-text") == refused["detail"]
     assert page.evaluate("document.body.dataset.view") == "start"

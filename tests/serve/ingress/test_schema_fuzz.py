@@ -100,14 +100,21 @@ def test_much_that_is_sent_after_the_document_gets_what_it_promises(document, le
 
 
 @pytest.fixture(scope="module")
+def http():
+    """One client for all: to read the certificates of this machine takes longer than to send a little."""
+    with httpx.Client(timeout=LONGEST_S) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
 def good_recording(tmp_path_factory) -> bytes:
     return write_good_night(tmp_path_factory.mktemp("good"))["recording"].read_bytes()
 
 
-def send_changed(url: str, content: bytes) -> None:
+def send_changed(http: httpx.Client, url: str, content: bytes) -> None:
     """A changed recording is scored or refused with a sentence, and in time."""
     started = time.monotonic()
-    answer = httpx.post(f"{url}/v1/nights", content=content, timeout=LONGEST_S)
+    answer = http.post(f"{url}/v1/nights", content=content)
     assert answer.status_code in (200, 400, 413, 422), answer.text
     if answer.status_code != 200:
         assert answer.json()["detail"].endswith(".")
@@ -115,14 +122,14 @@ def send_changed(url: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_a_changed_recording_is_scored_or_refused(url, good_recording, name):
-    send_changed(url, RECORDING[name](good_recording))
+def test_a_changed_recording_is_scored_or_refused(http, url, good_recording, name):
+    send_changed(http, url, RECORDING[name](good_recording))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in RECORDING if name not in FEW])
-def test_every_changed_recording_is_scored_or_refused(url, good_recording, name):
-    send_changed(url, RECORDING[name](good_recording))
+def test_every_changed_recording_is_scored_or_refused(http, url, good_recording, name):
+    send_changed(http, url, RECORDING[name](good_recording))
 
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -145,11 +152,11 @@ def test_every_changed_recording_is_scored_or_refused(url, good_recording, name)
     key=st.sampled_from([None, "", "k", "k" * 200, "k" * 201]),
     framed=st.booleans(),
 )
-def test_whatever_is_sent_is_refused_in_words(url, body, kind, path, key, framed):
+def test_whatever_is_sent_is_refused_in_words(url, http, body, kind, path, key, framed):
     if framed:
         body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.edf"\r\n\r\n' + body + b"\r\n--x--\r\n"
     headers = {"content-type": kind} | ({"idempotency-key": key} if key is not None else {})
-    answer = httpx.post(f"{url}{path}", content=body, headers=headers, timeout=LONGEST_S)
+    answer = http.post(f"{url}{path}", content=body, headers=headers)
     assert 200 <= answer.status_code < 500, answer.text
     if answer.status_code == 200:
         assert b'"failed"' in answer.content
