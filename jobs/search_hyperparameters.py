@@ -5,8 +5,8 @@
 The best adapter is written to RUN/adapter, the table of trials to RUN/trials.json and drawn as RUN/history.png and
 RUN/importance.png, the command that repeats the best to RUN/best.sh. With search.objectives="kappa and cost" Optuna
 looks for cheap models too, and RUN/front.png draws kappa against cost. The study is RUN/study.log, which
-optuna-dashboard opens at any time. Interrupted, the same command with --resume goes on. DATASET and RUN are folders, or
-places in an object store.
+optuna-dashboard opens at any time. DATASET and RUN are folders, or places in an object store. Interrupted, in whatever
+way, the same command goes on; with --resume it does only that, and refuses to begin.
 """
 
 import math
@@ -47,7 +47,7 @@ from somnolens.train.worker import OBJECTIVE
 def main(
     dataset: Annotated[Path, place("folder made by build_dataset.py")],
     run: Annotated[Path, place("new folder of this run")],
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted search")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted search, and never begin one")] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
@@ -71,10 +71,8 @@ def begin(run: Path, resume: bool, dataset: Dataset) -> bool:
     """
     if resume and not list_names(run):
         raise RunFolderError(f"There is no search in {run} to go on with. Leave --resume out.")
-    advice = "name the dataset it began with."
-    if begin_run(run, {"dataset": dataset.summary}, advice) and not resume:
-        raise RunFolderError(f"{run} holds a search that was begun before. Go on with it by --resume, or name another.")
-    return resume and has_study(run)
+    advice = "name the dataset it began with, or another run folder."
+    return begin_run(run, {"dataset": dataset.summary}, advice) and has_study(run)
 
 
 def search(dataset: Path, run: Path, settings: Settings, console: Console, resume: bool = False) -> Search:

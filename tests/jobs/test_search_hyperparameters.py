@@ -96,17 +96,12 @@ def run(request, bucket, tmp_path) -> Path:
     return (tmp_path if request.param == "here" else bucket) / request.node.name
 
 
-def test_a_new_search_begins_and_the_same_command_is_refused(run):
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_same_command_goes_on_with_a_search_as_soon_as_there_is_a_study(run, resume):
     assert not begin(run, False, DATASET)
-    with pytest.raises(RunFolderError, match=r"holds a search that was begun before\. Go on"):
-        begin(run, False, DATASET)
-
-
-def test_a_search_that_was_interrupted_before_its_first_trial_begins(run):
-    begin(run, False, DATASET)
-    assert not begin(run, True, DATASET)
+    assert not begin(run, resume, DATASET)
     begin_study(Settings(), run)
-    assert begin(run, True, DATASET)
+    assert begin(run, resume, DATASET)
 
 
 def test_a_search_is_not_gone_on_with_on_another_dataset(run):

@@ -1,5 +1,6 @@
 """The search: Ray Tune with Optuna, each trial a Ray Train run of its own."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ from somnolens.train.worker import OBJECTIVE, TrackReports, build_trainer, expla
 
 _SNAPSHOT_FILE = "checkpoint_manager_snapshot.json"
 """Ray Train writes it with the first checkpoint of a run."""
+
+os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a trial that fails may end without a kappa
 
 Report = Callable[[str, dict[str, Any]], None]
 """Gets the id of a trial and its figures at each validation."""
@@ -98,8 +101,8 @@ def _make_tuner(
     space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
     n_reports = settings.train.passes * settings.train.reports_per_pass
     return Tuner(
-        ray.tune.with_resources(_run_trial, {"cpu": 0.01}),
-        param_space=space | {"_fixed": _describe_run(settings, dataset, run)},
+        ray.tune.with_resources(_make_trainable(settings, settle(dataset), settle(run)), {"cpu": 0.01}),
+        param_space=space,
         tune_config=TuneConfig(
             metric=OBJECTIVE,
             mode="max",
@@ -218,27 +221,30 @@ def _to_domain(domain: Range | Choices) -> Any:
     return draw(domain.low, domain.high)
 
 
-def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any]:
-    """What every trial has in common."""
-    return {"settings": settings.model_dump(mode="json"), "dataset": settle(dataset), "run": settle(run)}
+def _make_trainable(settings: Settings, dataset: Path, run: Path) -> Callable[[dict[str, Any]], None]:
+    """What Tune runs for each trial; a store goes along with address and keys, of which Tune then writes nothing."""
+
+    def run_trial(config: dict[str, Any]) -> None:
+        values = {key: value for key, value in config.items() if not key.startswith("_")}
+        _run_trial(settings, values, dataset, run, config["_name"])
+
+    return run_trial
 
 
-def _run_trial(config: dict[str, Any]) -> None:
+def _run_trial(settings: Settings, values: dict[str, Any], dataset: Path, run: Path, name: str) -> None:
     """One trial: a Ray Train run of a name that the study keeps, so that it can go on in the middle of it.
 
     A trial that fails by itself ends here without an error: all that Tune hears of, and starts again, is a process
     that was lost with its node.
     """
-    fixed, name = config["_fixed"], config["_name"]
-    run, log = fixed["run"], TrialLog(fixed["run"], name)
+    log = TrialLog(run, name)
     log.begin()
     try:
-        values = {key: value for key, value in config.items() if not key.startswith("_")}
-        settings = place_values(fixed["settings"], values)
+        settings = place_values(settings.model_dump(mode="json"), values)
         tracked = TrackReports(Tracker(settings, run, name))
         # Tune ends a trial as soon as it hears of a bad report: the others hear of it before
         callbacks = [tracked, _NoteLosses(log, settings.train.max_failures), TuneReportCallback()]
-        build_trainer(settings, fixed["dataset"], run / "cache", _trials_folder(run), name, callbacks).fit()
+        build_trainer(settings, dataset, run / "cache", _trials_folder(run), name, callbacks).fit()
     except (TrainingFailedError, SomnolensError) as error:
         log.fail(explain_failure(error))
 

@@ -141,7 +141,7 @@ def reopen_study(settings: Settings, run: Path) -> optuna.Study:
     if changed:
         raise SettingsError(
             f"The search in {run} began with other settings: {', '.join(changed)}. "
-            "Give those it began with, or start a new one without --resume."
+            "Give those it began with, or name another run folder."
         )
     return study
 
@@ -155,7 +155,7 @@ def load_study(run: Path) -> optuna.Study:
     """
     names = optuna.get_all_study_names(open_storage(run)) if has_study(run) else []
     if not names:
-        raise RunFolderError(f"{run} holds no search to go on with: looked for {STUDY_FILE}. Leave --resume out.")
+        raise RunFolderError(f"{run} holds no search to go on with: looked for {STUDY_FILE}.")
     return optuna.load_study(study_name=names[0], storage=open_storage(run))
 
 
