@@ -47,7 +47,7 @@ from somnolens.train.worker import OBJECTIVE
 def main(
     dataset: Annotated[Path, place("folder made by build_dataset.py")],
     run: Annotated[Path, place("new folder of this run")],
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted search, and never begin one")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a search, and begin none")] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
