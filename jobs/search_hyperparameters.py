@@ -91,7 +91,7 @@ def search(dataset: Path, run: Path, settings: Settings, console: Console, resum
 
         found = search_hyperparameters(settings, dataset, run, report, resume)
         advance(bool(seen))
-    finish(run / "adapter", open_training_dataset(dataset, settings))
+    finish(run / "adapter", dataset, settings)
     again = format_command(settings, found.best.values, dataset, parse_path(f"{run}-best"))
     write_bytes(run / "best.sh", f"{again}\n".encode())
     _draw(found, run, console)
