@@ -55,16 +55,14 @@ def test_from_bucket_to_bucket_the_files_are_the_same(lab, here, adapter_folder,
 
 
 @pytest.mark.ray
-def test_workers_score_from_bucket_to_bucket_and_a_second_run_does_what_is_left(
-    ray_cluster, lab, here, adapter_folder, capsys
-):
+def test_workers_score_from_bucket_to_bucket_and_a_second_run_does_what_is_left(ray_cluster, lab, here, adapter_folder):
     nights, out = find_nights(lab / "nights"), lab / "scored"
     assert score(str(adapter_folder), nights, out, SETTINGS, Console(quiet=True)) == 1
     failures = csv.DictReader(io.StringIO((out / "failures.csv").read_text()))
-    assert [(row["night"], row["kind"]) for row in failures] == [("SIM002-PSG", "UnreadableRecordingError")]
-    before = (out / "SIM001-PSG.json").stat().st_mtime
+    assert [(row["night"], row["kind"]) for row in failures] == [("SIM002", "UnreadableRecording")]
+    before = (out / "SIM001.json").stat().st_mtime
     write_bytes(lab / "nights" / "SIM002-PSG.edf", (here / "SIM001-PSG.edf").read_bytes())
     assert score(str(adapter_folder), find_nights(lab / "nights"), out, SETTINGS, Console(quiet=True)) == 0
-    assert {"SIM001-PSG.json", "SIM002-PSG.json", "SIM002-PSG.png"} < set(list_names(out))
-    assert (out / "SIM001-PSG.json").stat().st_mtime == before
+    assert {"SIM001.json", "SIM002.json", "SIM002.png"} < set(list_names(out))
+    assert (out / "SIM001.json").stat().st_mtime == before
     assert (out / "failures.csv").read_text() == "night,kind,error\n"
