@@ -21,9 +21,12 @@ os.environ.setdefault("AWS_RETRY_MODE", "standard")  # a store that is away for 
 os.environ.setdefault("AWS_MAX_ATTEMPTS", "10")
 
 import ray
+from ray.exceptions import RayTaskError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from somnolens.config import TrainSettings
+from somnolens.errors import SomnolensError
 from somnolens.storage import is_here, write_bytes
 
 LOG_FILE = "ray.log"
@@ -151,3 +154,28 @@ def _write_lines(console: Console, what: str, total: int) -> Callable[..., None]
             console.file.flush()
 
     return advance
+
+
+def run_on_worker(train: TrainSettings, work: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
+    """What a generator yields on a machine that has what a training worker has: the driver's own may have no GPU.
+
+    Lost with its node, it is started again, as a training worker would be. A cluster that was started by this process
+    is this machine alone, and the work stays here, with all its cores.
+
+    Raises
+    ------
+    SomnolensError
+        As the generator raised it.
+    """
+    if not os.environ.get("RAY_ADDRESS"):
+        yield from work(*arguments)
+        return
+    share = {"num_cpus": train.cpus_per_worker, "num_gpus": train.gpus_per_worker, "max_retries": train.max_failures}
+    task = ray.remote(num_returns="streaming", **share)(work)
+    try:
+        for reference in task.remote(*arguments):
+            yield ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, SomnolensError):
+            raise error.cause from None
+        raise

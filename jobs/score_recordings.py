@@ -4,10 +4,12 @@
 
 Writes a table, a JSON, a BIDS file and a figure for each night to OUT, and failures.csv; with --reports also the
 morning report with all its exports, to OUT/NIGHT. Started again, it goes on with the nights that are not there yet.
+NIGHTS and OUT are folders, or places in an object store.
 """
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,19 +19,19 @@ from rich.console import Console
 
 from somnolens.config import ScoreSettings, read_settings
 from somnolens.errors import describe_error
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.model.adapter_card import read_card
 from somnolens.model.registry import pin_adapter
 from somnolens.read.cohorts import find_nights
-from somnolens.read.night import Night
-from somnolens.storage import write_bytes
+from somnolens.read.night import Night, bring_night
+from somnolens.storage import list_names, settle, write_bytes
 
 
 def main(
     adapter: Annotated[str, typer.Argument(help="adapter folder, 'embedded', or REGISTRY#NAME")],
-    nights: Annotated[Path, typer.Argument(help="folder of recordings")],
-    out: Annotated[Path, typer.Argument(help="folder of the results")],
+    nights: Annotated[Path, place("folder of recordings")],
+    out: Annotated[Path, place("folder of the results")],
     actors: Annotated[int, typer.Option(min=1, help="models at work side by side")] = 1,
     gpus_per_actor: Annotated[float, typer.Option(min=0)] = 0,
     reports: Annotated[bool, typer.Option("--reports", help="a morning report for each night, in OUT/NIGHT")] = False,
@@ -63,7 +65,8 @@ def score(
     With `n_pictures` each night gets its morning report, which shows so many epochs.
     """
     last = "{}.json" if n_pictures is None else "{}/report.html"
-    todo = [night for night in nights if not (out / last.format(night.night)).is_file()]
+    there = set(list_names(out))
+    todo = [night for night in nights if last.format(night.night) not in there]
     failures: list[dict[str, Any]] = []
     with progress(console, "Scoring nights", len(nights)) as advance:
         advance(len(nights) - len(todo), note="scored before")
@@ -80,7 +83,7 @@ def _score_all(adapter, todo, out, settings, actors, gpus_per_actor, n_pictures)
     rows = ray.data.from_items([{"night": night} for night in todo], override_num_blocks=len(todo))
     scorer = rows.map(
         Scorer,
-        fn_constructor_args=(pin_adapter(adapter), str(out.resolve()), settings.model_dump(), n_pictures),
+        fn_constructor_args=(pin_adapter(adapter), settle(out), settings.model_dump(), n_pictures),
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_gpus=gpus_per_actor or None,
     )
@@ -93,17 +96,18 @@ class Scorer:
     What it needs for its model is imported where the model is: the job itself starts seconds earlier.
     """
 
-    def __init__(self, adapter: str, out: str, settings: dict[str, Any], n_pictures: int | None = None) -> None:
+    def __init__(self, adapter: str, out: Path, settings: dict[str, Any], n_pictures: int | None = None) -> None:
         from somnolens.score.engine import load_engine
 
         self.settings = ScoreSettings.model_validate(settings)
         self.engine = load_engine(adapter, self.settings.sequence_step)
-        self.adapter, self.out, self.n_pictures = adapter, Path(out), n_pictures
+        self.adapter, self.out, self.n_pictures = adapter, out, n_pictures
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         night = row["night"]
         try:
-            self._score(night)
+            with bring_night(replace(night, scorings=())) as here:
+                self._score(here)
         except Exception as error:
             kind, text = describe_error(error)
             return {"night": night.night, "kind": kind, "error": text}

@@ -5,7 +5,8 @@
 The best adapter is written to RUN/adapter, the table of trials to RUN/trials.json and drawn as RUN/history.png and
 RUN/importance.png, the command that repeats the best to RUN/best.sh. With search.objectives="kappa and cost" Optuna
 looks for cheap models too, and RUN/front.png draws kappa against cost. The study is RUN/study.log, which
-optuna-dashboard opens at any time. Interrupted, the same command with --resume goes on.
+optuna-dashboard opens at any time. DATASET and RUN are folders, or places in an object store. Interrupted, in whatever
+way, the same command goes on; with --resume it does only that, and refuses to begin.
 """
 
 import math
@@ -18,18 +19,18 @@ from rich.console import Console
 from rich.table import Table
 
 from somnolens.config import Settings, read_settings
-from somnolens.dataset.manifest import open_training_dataset
-from somnolens.errors import SomnolensError
-from somnolens.jobs.arguments import Config, Overrides, run_job
+from somnolens.dataset.manifest import Dataset, open_training_dataset
+from somnolens.errors import RunFolderError, SomnolensError
+from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
-from somnolens.jobs.train_adapter import cache_vision, open_run
+from somnolens.jobs.train_adapter import cache_vision, finish
+from somnolens.provenance import begin_run
 from somnolens.report.canvas import write_figure
 from somnolens.report.search import draw_front, draw_history, draw_importance
-from somnolens.score.fitting import finish_adapter
-from somnolens.storage import write_bytes
+from somnolens.storage import is_here, list_names, parse_path, write_bytes
+from somnolens.train.journal import STUDY_FILE, has_study
 from somnolens.train.search import search_hyperparameters
 from somnolens.train.study import (
-    STUDY_FILE,
     Search,
     Trial,
     check_space,
@@ -44,18 +45,16 @@ from somnolens.train.worker import OBJECTIVE
 
 
 def main(
-    dataset: Annotated[Path, typer.Argument(help="folder made by build_dataset.py")],
-    run: Annotated[Path, typer.Argument(help="new folder of this run")],
-    resume: Annotated[bool, typer.Option("--resume", help="go on with an interrupted search")] = False,
+    dataset: Annotated[Path, place("folder made by build_dataset.py")],
+    run: Annotated[Path, place("new folder of this run")],
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a search, and begin none")] = False,
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Search the training settings and keep the best adapter."""
     settings = read_settings(config, overrides)
     check_space(settings)
-    open_training_dataset(dataset, settings)
-    open_run(run, resume)
-    resume = resume and not _has_only_begun(run)
+    resume = begin(run, resume, open_training_dataset(dataset, settings))
     if resume:
         reopen_study(settings, run)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
@@ -65,9 +64,15 @@ def main(
         console.print(describe(found, run), soft_wrap=True, highlight=False)
 
 
-def _has_only_begun(run: Path) -> bool:
-    """Whether a job was interrupted here before its search: nothing is lost by beginning it now."""
-    return (run / LOG_FILE).is_file() and not (run / STUDY_FILE).is_file()
+def begin(run: Path, resume: bool, dataset: Dataset) -> bool:
+    """Open the run folder; True where there is a study to go on with.
+
+    Of a job that was interrupted before its search nothing is lost by beginning it now.
+    """
+    if resume and not list_names(run):
+        raise RunFolderError(f"There is no search in {run} to go on with. Leave --resume out.")
+    advice = "name the dataset it began with, or another run folder."
+    return begin_run(run, {"dataset": dataset.summary}, advice) and has_study(run)
 
 
 def search(dataset: Path, run: Path, settings: Settings, console: Console, resume: bool = False) -> Search:
@@ -86,8 +91,8 @@ def search(dataset: Path, run: Path, settings: Settings, console: Console, resum
 
         found = search_hyperparameters(settings, dataset, run, report, resume)
         advance(bool(seen))
-    finish_adapter(run / "adapter", open_training_dataset(dataset, settings))
-    again = format_command(settings, found.best.values, dataset, Path(f"{run}-best"))
+    finish(run / "adapter", dataset, settings)
+    again = format_command(settings, found.best.values, dataset, parse_path(f"{run}-best"))
     write_bytes(run / "best.sh", f"{again}\n".encode())
     _draw(found, run, console)
     return found
@@ -112,11 +117,17 @@ def describe(found: Search, run: Path) -> str:
     lines += [f"  {n} x {reason}" for reason, n in reasons.most_common()]
     lines += [
         f"The best adapter is in {run / 'adapter'}; how the search went, in {run / 'history.png'}.",
-        f"To look into it: optuna-dashboard {run / STUDY_FILE}",
+        f"To look into it: {_tell_dashboard(run / STUDY_FILE)}",
         f"To repeat the best alone ({run / 'best.sh'}):",
         f"  {(run / 'best.sh').read_text().strip()}",
     ]
     return "\n".join(lines)
+
+
+def _tell_dashboard(study: Path) -> str:
+    if is_here(study):
+        return f"optuna-dashboard {study}"
+    return f"copy {study} to this folder, then optuna-dashboard {study.name}"
 
 
 def format_trials(found: Search) -> Table:
@@ -135,11 +146,11 @@ def format_trials(found: Search) -> Table:
 
 
 def _note(trial: Trial, found: Search) -> str:
-    if trial is found.best:
-        return "best"
     if trial.failed:
         return trial.error
-    notes = ["stopped early"] * trial.stopped_early + ["none better for less"] * (trial in found.front)
+    notes = ["best"] * (trial is found.best) + ["stopped early"] * trial.stopped_early
+    notes += ["none better for less"] * (trial in found.front and trial is not found.best)
+    notes += [f"interrupted {trial.interrupted} x"] * (trial.interrupted > 0)
     return ", ".join(notes)
 
 

@@ -33,7 +33,7 @@ def submit(
     arguments: Annotated[list[str] | None, typer.Argument(help="of the job, options included")] = None,
     clusters: ClustersFile = None,
     working_dir: Annotated[Path, typer.Option("--working-dir", help="its code and settings go along")] = Path("."),
-    driver_gpus: Annotated[float, typer.Option(min=0, help="GPUs of the job's own process; 1 for training")] = 0,
+    driver_gpus: Annotated[float, typer.Option(min=0, help="GPUs of the job's own process")] = 0,
     driver_cpus: Annotated[float, typer.Option(min=0, help="processors of the job's own process")] = 0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="show the log until the job ends")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what would be sent, and send nothing")] = False,

@@ -6,8 +6,8 @@ Both are folders, or places in an object store. The adapter is written to RUN/ad
 the same command goes on from the last checkpoint; with --resume also if other settings are asked for now.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -18,12 +18,12 @@ from somnolens.config import Settings, read_settings
 from somnolens.dataset.manifest import Dataset, open_training_dataset
 from somnolens.errors import RunFolderError
 from somnolens.jobs.arguments import Config, Overrides, place, run_job
-from somnolens.jobs.cluster import LOG_FILE, cluster, progress
+from somnolens.jobs.cluster import LOG_FILE, cluster, progress, run_on_worker
 from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import begin_run, make_run_folder
 from somnolens.score.fitting import finish_adapter
-from somnolens.storage import fetch_folder, is_here, put_folder
-from somnolens.train.features import cache_features
+from somnolens.storage import bring_folder, is_here, put_folder, settle
+from somnolens.train.features import may_cache, write_features
 from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import train_adapter
 
@@ -55,30 +55,40 @@ def train(dataset: Path, run: Path, settings: Settings, console: Console) -> Ada
     cache_vision(dataset, run, settings, console)
     with console.status("Training; figures of each validation are in the log"):
         adapter, _ = train_adapter(settings, dataset, run, [PrintReports()])
-    return finish(adapter, open_training_dataset(dataset, settings))
+    return finish(adapter, dataset, settings)
 
 
-def finish(adapter: Path, dataset: Dataset) -> AdapterCard:
-    """Fit the night-level step; of an adapter in a store, on a copy, whose card is put there then."""
-    if is_here(adapter):
-        return finish_adapter(adapter, dataset)
-    with TemporaryDirectory(prefix="somnolens-") as folder:
-        card = finish_adapter(fetch_folder(adapter, Path(folder)), dataset)
-        put_folder(Path(folder), adapter)
+def finish(adapter: Path, dataset: Path, settings: Settings) -> AdapterCard:
+    """Fit the night-level step on a worker: it looks at the validation nights with the whole model."""
+    (card,) = run_on_worker(settings.train, _finish, settle(adapter), settle(dataset), settings)
     return card
 
 
+def _finish(adapter: Path, dataset: Path, settings: Settings) -> Iterator[AdapterCard]:
+    """Of an adapter in a store, on a copy, which is put there then."""
+    opened = open_training_dataset(dataset, settings)
+    if is_here(adapter):
+        yield finish_adapter(adapter, opened)
+        return
+    with bring_folder(adapter) as here:
+        card = finish_adapter(here, opened)
+        put_folder(here, adapter)
+    yield card
+
+
 def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console) -> None:
-    """Cache vision features with a progress bar."""
+    """Cache vision features on a worker, with a progress bar."""
+    if not may_cache(settings):
+        return
     with progress(console, "Looking at every picture once", 1) as advance:
         seen = 0
-
-        def report(done: int, total: int) -> None:
-            nonlocal seen
+        for done, total in run_on_worker(settings.train, _cache, settings, settle(dataset), settle(run / "cache")):
             advance((done - seen) / total, note=f"{done} of {total} pictures")
             seen = done
 
-        cache_features(settings, open_training_dataset(dataset, settings), run / "cache", report)
+
+def _cache(settings: Settings, dataset: Path, cache: Path) -> Iterator[tuple[int, int]]:
+    yield from write_features(settings, open_training_dataset(dataset, settings), cache)
 
 
 def begin(run: Path, resume: bool, settings: Settings, dataset: Dataset) -> bool:

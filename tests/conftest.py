@@ -5,6 +5,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,23 +162,31 @@ def start_ray() -> None:
     )
 
 
+@contextmanager
+def make_room() -> Iterator[None]:
+    """End the session's own cluster, where there is one, for one of another shape, which ends with the block."""
+    import ray
+
+    was_there = ray.is_initialized()
+    ray.shutdown()
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        if was_there:
+            start_ray()
+
+
 @pytest.fixture
 def nodes() -> Iterator[tuple]:
-    """A cluster of a head that computes nothing and two nodes with a processor each, and those two.
-
-    The session's own cluster, where there is one, makes room for it.
-    """
+    """A cluster of a head that computes nothing and two nodes with a processor each, and those two."""
     import ray
     from ray.cluster_utils import Cluster
 
-    made_room = ray.is_initialized()
-    if made_room:
+    with make_room():
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        yield cluster, workers
         ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    yield cluster, workers
-    ray.shutdown()
-    cluster.shutdown()
-    if made_room:
-        start_ray()
+        cluster.shutdown()

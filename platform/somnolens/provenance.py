@@ -34,7 +34,7 @@ def make_run_folder(parent: Path, name: str | None = None) -> Path:
     return folder
 
 
-def begin_run(run: Path, asked: dict[str, Any]) -> bool:
+def begin_run(run: Path, asked: dict[str, Any], advice: str = "--resume goes on as it is asked now.") -> bool:
     """Begin a run in a new folder, of this machine or a store, or go on with it where the same was begun before.
 
     Parameters
@@ -42,6 +42,8 @@ def begin_run(run: Path, asked: dict[str, Any]) -> bool:
     run : Path
     asked : dict
         Everything that decides what comes out, as plain values.
+    advice : str
+        What to do where something else was asked before.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def begin_run(run: Path, asked: dict[str, Any]) -> bool:
     changed = [key for key in asked if before.get(key) != asked[key]]
     if changed:
         other = " and ".join(changed)
-        raise RunFolderError(f"{_refuse(run)} It was begun with other {other}; --resume goes on as it is asked now.")
+        raise RunFolderError(f"{_refuse(run)} It was begun with other {other}; {advice}")
     return True
 
 

@@ -164,6 +164,21 @@ def fetch_folder(folder: Path, target: Path) -> Path:
     return target
 
 
+@contextmanager
+def bring_folder(folder: Path) -> Iterator[Path]:
+    """A copy of a folder of a store, for as long as the block runs; one of this machine as it is.
+
+    Raises
+    ------
+    StorageError
+    """
+    if is_here(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="somnolens-") as copy:
+        yield fetch_folder(folder, Path(copy))
+
+
 def put_folder(folder: Path, target: Path) -> None:
     """Copy the files of a folder of this machine into one of a store, each whole or not at all."""
     for name in list_names(folder):

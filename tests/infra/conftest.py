@@ -57,9 +57,9 @@ def make_strict(schema: Any) -> Any:
     return strict
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def several_nodes() -> Iterator[Nodes]:
-    """A head and two workers with three processors each, which ask for a token."""
+    """A head and two workers with three processors each, which ask for a token; other tests need the machine."""
     nodes = Nodes()
     try:
         nodes.start_head()
@@ -71,7 +71,7 @@ def several_nodes() -> Iterator[Nodes]:
         shutil.rmtree(nodes.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start_somnolens(several_nodes, tmp_path_factory) -> Callable[..., subprocess.Popen]:
     """Start `somnolens ...` beside that cluster, in a folder of a person's own; nothing of it is in the environment."""
     folder = tmp_path_factory.mktemp("laptop")

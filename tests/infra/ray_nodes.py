@@ -60,6 +60,7 @@ class Nodes:
         """Of the nodes and of commands beside them."""
         kept = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(self.folder / "gcs")}
         kept["RAY_gcs_rpc_server_reconnect_timeout_s"] = "600"  # workers wait for another head, as KubeRay has them do
+        kept["RAY_health_check_period_ms"] = "1000"  # a node that is silent for five of them is lost
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "PYTHONPATH": str(ROOT)}
         return make_environment(self.folder, **kept, **auth, **more)
 

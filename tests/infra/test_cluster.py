@@ -19,6 +19,7 @@ import pytest
 
 from somnolens.config import SimulateSettings
 from somnolens.simulate.night import simulate_subject
+from somnolens.train.study import read_trials
 from tests.infra.ray_nodes import RAY, wait_for
 from tests.small_cohort import SETTINGS
 
@@ -208,4 +209,7 @@ def test_a_search_finishes_though_a_node_is_lost(several_nodes, start_somnolens,
     assert job.poll() is None, job.communicate()[0]
     several_nodes.replace_oldest()
     assert "The best adapter is in" in end(job)
+    trials = read_trials(run)
+    assert [trial.error for trial in trials if trial.failed] == []
+    assert sum(trial.interrupted for trial in trials) >= 1
     assert (run / "adapter" / "adapter_model.safetensors").is_file()

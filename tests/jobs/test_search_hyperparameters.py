@@ -2,14 +2,20 @@
 
 import io
 import math
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import optuna
 import pytest
 from rich.console import Console
 
 from somnolens.config import Choices, SearchSettings, Settings
-from somnolens.jobs.search_hyperparameters import _draw, _has_only_begun, describe, format_trials
+from somnolens.errors import RunFolderError
+from somnolens.jobs.search_hyperparameters import _draw, begin, describe, format_trials
+from somnolens.storage import list_names, write_bytes
 from somnolens.train.study import Search, Trial, begin_study, end_trial, note_report, summarise_study
+from tests.object_store import serve_bucket
 
 
 def make_trial(number: int, kappa: float = math.nan, error: str = "") -> Trial:
@@ -25,6 +31,13 @@ def test_failed_trials_are_counted_by_reason(tmp_path):
     assert lines[:3] == ["3 of 4 trials failed:", "  2 x odd.", "  1 x lost."]
     assert lines[-1] == "  python jobs/train_adapter.py DATA RUN"
     assert f"optuna-dashboard {tmp_path / 'study.log'}" in lines[-3]
+
+
+def test_the_table_tells_how_often_a_trial_was_interrupted():
+    console = Console(width=100, file=io.StringIO())
+    lost = replace(make_trial(1, 0.4), interrupted=2)
+    console.print(format_trials(Search([make_trial(0, 0.5), lost])))
+    assert "interrupted 2 x" in console.file.getvalue()
 
 
 def test_a_search_without_failures_does_not_speak_of_them(tmp_path):
@@ -62,10 +75,56 @@ def test_a_short_search_has_a_sentence_in_place_of_the_importance(tmp_path, caps
     assert not (tmp_path / "importance.png").exists()
 
 
-@pytest.mark.parametrize(
-    ("files", "only_begun"), [((), False), (("ray.log",), True), (("ray.log", "study.log"), False)]
-)
-def test_a_job_that_was_interrupted_before_its_search_begins_it(tmp_path, files, only_begun):
-    for name in files:
-        (tmp_path / name).touch()
-    assert _has_only_begun(tmp_path) == only_begun
+@dataclass
+class Opened:
+    """What the job knows of a dataset when it begins."""
+
+    summary: dict[str, str]
+
+
+DATASET = Opened({"fingerprint": "0123456789ab"})
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    with serve_bucket("searches") as bucket:
+        yield bucket
+
+
+@pytest.fixture(params=["here", "s3"])
+def run(request, bucket, tmp_path) -> Path:
+    return (tmp_path if request.param == "here" else bucket) / request.node.name
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_same_command_goes_on_with_a_search_as_soon_as_there_is_a_study(run, resume):
+    assert not begin(run, False, DATASET)
+    assert not begin(run, resume, DATASET)
+    begin_study(Settings(), run)
+    assert begin(run, resume, DATASET)
+
+
+def test_a_search_is_not_gone_on_with_on_another_dataset(run):
+    begin(run, False, DATASET)
+    with pytest.raises(RunFolderError, match="begun with other dataset; name the dataset it began with"):
+        begin(run, True, Opened({"fingerprint": "ba9876543210"}))
+
+
+def test_where_there_is_no_search_none_is_resumed(run):
+    with pytest.raises(RunFolderError, match=f"no search in {re.escape(str(run))} to go on with"):
+        begin(run, True, DATASET)
+
+
+def test_other_files_are_not_written_over(run):
+    write_bytes(run / "thesis.tex", b"years")
+    with pytest.raises(RunFolderError, match=r"exists\. No run overwrites another"):
+        begin(run, False, DATASET)
+
+
+def test_the_figures_of_a_search_in_a_bucket_lie_there_and_its_study_is_copied_to_be_looked_at(bucket):
+    run = bucket / "drawn"
+    found = search_by_hand(run, 8)
+    _draw(found, run, Console(quiet=True))
+    write_bytes(run / "best.sh", b"python\n")
+    assert {"history.png", "importance.png", "study.log"} <= set(list_names(run))
+    assert "copy s3://searches/drawn/study.log to this folder, then optuna-dashboard study.log" in describe(found, run)

@@ -12,7 +12,7 @@ from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
 from somnolens.serve.access.keys import add_key
 from somnolens.serve.running import _take_port
-from tests.conftest import start_ray
+from tests.conftest import make_room
 from tests.repository.tree import ROOT
 
 SMALL = {"cpus_per_replica": 0.1, "ingress_replicas": 1, "worker_replicas": 1, "max_batch_size": 8}
@@ -22,13 +22,10 @@ SMALL = {"cpus_per_replica": 0.1, "ingress_replicas": 1, "worker_replicas": 1, "
 @pytest.fixture
 def port():
     """Of a service on a cluster with a GPU in name."""
-    if ray.is_initialized():
-        ray.shutdown()
-    ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=True, log_to_driver=False)
-    yield _take_port(0)
-    serve.shutdown()
-    ray.shutdown()
-    start_ray()
+    with make_room():
+        ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=True, log_to_driver=False)
+        yield _take_port(0)
+        serve.shutdown()
 
 
 @pytest.mark.cluster

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 import pytest
 from optuna.storages.journal._storage import JournalOperation as Told
 from optuna.trial import TrialState
+from upath import UPath
 
 from somnolens.config import Choices, Range, SearchSettings, Settings
 from somnolens.model.adapter_card import read_card
+from somnolens.storage import list_names, put_folder
 from somnolens.train.features import cache_features
+from somnolens.train.journal import STUDY_FILE
 from somnolens.train.price import Price
 from somnolens.train.search import _catch_up, _Listener, _Study, _to_domain
 from somnolens.train.search import search_hyperparameters as search
 from somnolens.train.study import (
-    STUDY_FILE,
     TRAIN_RUN,
     Search,
     Trial,
@@ -28,6 +31,7 @@ from somnolens.train.study import (
     summarise_study,
 )
 from somnolens.train.worker import OBJECTIVE
+from tests.object_store import ACCESS, serve_bucket
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning"),
@@ -123,8 +127,16 @@ def tells_how_it_went(entry: dict, number: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def gone_on(found, short_settings, small_dataset, tmp_path_factory) -> tuple[Search, Path, Search, Trial]:
-    """A search gone on with, after its last good trial, and that trial's folder, went missing."""
+def lab():
+    """A bucket whose path holds address and keys: the workers were started before its store."""
+    with serve_bucket("searches-that-go-on") as bucket:
+        endpoint, key, secret, _ = (os.environ[variable] for variable in ACCESS)
+        yield UPath(str(bucket), endpoint_url=endpoint, key=key, secret=secret, use_listings_cache=False)
+
+
+@pytest.fixture(scope="module")
+def gone_on(found, lab, short_settings, small_dataset, tmp_path_factory) -> tuple[Search, Path, Search, Trial]:
+    """A search that was moved to a bucket and gone on with there, after its last good trial went missing."""
     made, folder, _ = found
     copy = tmp_path_factory.mktemp("interrupted") / "search"
     lost = [trial for trial in made.trials if not trial.failed][-1]
@@ -132,8 +144,10 @@ def gone_on(found, short_settings, small_dataset, tmp_path_factory) -> tuple[Sea
     (running,) = list_unfinished(load_study(copy))
     shutil.rmtree(copy / "ray" / "trials" / running.user_attrs[TRAIN_RUN])
     shutil.rmtree(copy / "adapter")
-    again = search(plan(short_settings, n_trials=3), small_dataset.folder, copy, resume=True)
-    return made, copy, again, lost
+    put_folder(copy, lab / "search")
+    put_folder(small_dataset.folder, lab / "dataset")
+    again = search(plan(short_settings, n_trials=3), lab / "dataset", lab / "search", resume=True)
+    return made, lab / "search", again, lost
 
 
 @pytest.mark.ray
@@ -152,6 +166,7 @@ def test_a_lost_trial_is_done_again_under_its_own_number(gone_on):
     done = again.trials[lost.number]
     assert (done.values, done.failed) == (lost.values, False)
     assert (folder / "ray" / "trials" / done.checkpoint).is_dir()
+    assert done.interrupted == 1
 
 
 @pytest.mark.ray
@@ -181,6 +196,15 @@ def test_the_figures_of_every_trial_are_in_tensorboard(found):
     made, folder, _ = found
     finished = [trial for trial in made.trials if not trial.failed]
     assert len(list((folder / "tensorboard").glob("trial-*/events.*"))) == len(finished)
+
+
+@pytest.mark.ray
+def test_what_a_search_leaves_in_a_bucket_is_all_there(gone_on):
+    _, folder, again, _ = gone_on
+    names = set(list_names(folder))
+    assert {"study.log", "trials.json", "adapter/adapter_model.safetensors", "adapter/somnolens.json"} <= names
+    assert f"ray/trials/{again.best.checkpoint}/state.pt" in names
+    assert repr(read_trials(folder)) == repr(again.trials)
 
 
 def test_tune_keeps_the_listener_on_disk_without_the_screen_it_writes_to():

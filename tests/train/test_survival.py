@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from somnolens.model.adapters import attach_lora, prepare_looker
-from somnolens.storage import fetch_folder, list_names
+from somnolens.storage import fetch_folder, list_names, put_folder
 from somnolens.train.features import cache_features, load_training_rows
 from somnolens.train.loop import run_training
+from somnolens.train.study import read_trials
 from somnolens.train.worker import train_adapter
 from tests.jobs.conftest import make_environment
 from tests.object_store import serve_bucket
@@ -147,3 +149,45 @@ def test_a_run_finishes_though_a_node_is_lost(
     assert diary[0] == (3, 2)
     assert diary[-1] == (STEPS[-1], n_at_last)
     assert_ended_near(tmp_path / "ray" / "train" / f"step_{STEPS[-1]:06d}", uninterrupted)
+
+
+@pytest.mark.fault("a trial's process, and then the driver, of a search in a bucket")
+def test_a_search_in_a_bucket_goes_on_after_a_trial_and_then_its_driver_were_killed(
+    short_settings, small_dataset, tmp_path, tmp_path_factory
+):
+    """The trial is counted as interrupted twice, and not as failed."""
+    config = tmp_path / "config.yaml"
+    search = short_settings.search.model_copy(update={"n_trials": 1})
+    settings = change(short_settings, passes=8, n_workers=1).model_copy(update={"search": search})
+    config.write_text(settings.model_dump_json())
+    with serve_bucket("lost-searches") as lab:
+        put_folder(small_dataset.folder, lab / "dataset")
+        run, environment = lab / "search", make_environment(tmp_path_factory.mktemp("k"))
+        words = ["jobs/search_hyperparameters.py", str(lab / "dataset"), str(run), "--config", str(config)]
+        started = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, start_new_session=True)
+        wait_for(lambda: "step_000003" in read_first(run, "checkpoint_manager_snapshot.json"))
+        kill_trial(started.pid)
+        wait_for(lambda: read_first(run, "interruptions/trial"))
+        wait_for(lambda: "step_000006" in read_first(run, "checkpoint_manager_snapshot.json"))
+        started.kill()
+        started.wait()
+        again = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert again.returncode == 0, (again.stdout, again.stderr)
+        (trial,) = read_trials(run)
+        assert (trial.interrupted, trial.error) == (2, "")
+        assert trial.reports == settings.train.passes
+        assert {"adapter_model.safetensors", "somnolens.json"} < set(list_names(run / "adapter"))
+        assert (run / "best.sh").read_text().startswith("python jobs/train_adapter.py s3://lost-searches/dataset s3://")
+
+
+def kill_trial(driver: int) -> None:
+    """End the process in which Tune runs a trial, and with it the trial's controller and workers."""
+    (trial,) = [one for one in psutil.Process(driver).children(recursive=True) if "ImplicitFunc" in one.cmdline()[0]]
+    trial.kill()
+
+
+def read_first(run: Path, part: str) -> str:
+    """Text of the first file of a bucket whose name has this part."""
+    return next(((run / name).read_text() for name in list_names(run) if part in name), "")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyedflib
@@ -12,6 +13,7 @@ import pyedflib
 from somnolens.aasm import EPOCH_S, UNSCORED
 from somnolens.hypnogram import Hypnogram
 from somnolens.recording import Recording, Signal
+from somnolens.storage import is_here, put_file
 
 DIGITAL_MIN, DIGITAL_MAX = -32767, 32767
 EQUIPMENT = "somnolens"
@@ -90,7 +92,12 @@ def _describe(signal: Signal) -> dict[str, str | float | int]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """A neighbour that takes the name once it is whole."""
+    """A neighbour that takes the name once it is whole; of a file in a store, one here that is put there."""
+    if not is_here(path):
+        with TemporaryDirectory(prefix="somnolens-") as folder:
+            yield Path(folder) / path.name
+            put_file(Path(folder) / path.name, path)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:

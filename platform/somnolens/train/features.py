@@ -58,6 +58,12 @@ def load_training_rows(settings: Settings, dataset: Dataset, cache: Path) -> tup
 def cache_features(
     settings: Settings, dataset: Dataset, cache: Path, report: Callable[[int, int], None] = lambda done, total: None
 ) -> None:
+    """Do all that `write_features` does, and tell of it as it goes on."""
+    for done, total in write_features(settings, dataset, cache):
+        report(done, total)
+
+
+def write_features(settings: Settings, dataset: Dataset, cache: Path) -> Iterator[tuple[int, int]]:
     """Run the vision side over the training and validation rows and keep its features as float16.
 
     Parameters
@@ -66,8 +72,11 @@ def cache_features(
         Nothing is done where `may_cache` says no, or the files are there, or `train.max_cache_gb` would be passed.
     cache : Path
         Folder of the files, of this machine or of a store.
-    report : callable
-        Gets pictures done and pictures in all.
+
+    Yields
+    ------
+    done, total
+        Pictures, as the work goes on.
     """
     if not may_cache(settings):
         return
@@ -82,7 +91,7 @@ def cache_features(
     for split, rows in todo.items():
         path = locate_features(cache, settings, dataset, split)
         for done_here in _write_features(looker, rows, path):
-            report(done + done_here, total)
+            yield done + done_here, total
         done += len(rows.images)
 
 

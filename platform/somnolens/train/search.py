@@ -1,22 +1,25 @@
 """The search: Ray Tune with Optuna, each trial a Ray Train run of its own."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import ray.tune
-from ray.train import Result, TrainingFailedError
-from ray.tune import Callback, TuneConfig, Tuner
+from ray.train import Result, TrainingFailedError, UserCallback
+from ray.tune import Callback, FailureConfig, TuneConfig, Tuner
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from somnolens.config import Choices, Range, Settings
 from somnolens.errors import SomnolensError
-from somnolens.storage import parse_path, settle, write_bytes
+from somnolens.storage import bring_folder, settle
+from somnolens.train.journal import open_storage
 from somnolens.train.price import Price
 from somnolens.train.study import (
+    INTERRUPTED,
     TRAIN_RUN,
     Search,
     begin_study,
@@ -24,7 +27,6 @@ from somnolens.train.study import (
     end_trial,
     list_unfinished,
     note_report,
-    open_storage,
     place_values,
     read_curve,
     reopen_study,
@@ -33,10 +35,13 @@ from somnolens.train.study import (
     write_trials,
 )
 from somnolens.train.tracking import Tracker
-from somnolens.train.worker import OBJECTIVE, TrackReports, build_trainer, explain_failure, keep_checkpoint
+from somnolens.train.trial_log import TrialLog
+from somnolens.train.worker import OBJECTIVE, TrackReports, build_trainer, explain_failure, keep_checkpoint, reach
 
 _SNAPSHOT_FILE = "checkpoint_manager_snapshot.json"
 """Ray Train writes it with the first checkpoint of a run."""
+
+os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a trial that fails may end without a kappa
 
 Report = Callable[[str, dict[str, Any]], None]
 """Gets the id of a trial and its figures at each validation."""
@@ -59,7 +64,7 @@ def search_hyperparameters(
     settings : Settings
         What the space does not name is taken from here.
     dataset, run : Path
-        Dataset folder and run folder, at the same path on every node.
+        Dataset folder and run folder, at the same path on every node, or in a store.
     report : callable
     resume : bool
         Go on with the search in `run`: trials that ended are kept, those that were running go on from their
@@ -85,7 +90,8 @@ def search_hyperparameters(
         _make_tuner(settings, dataset, run, searcher, n_left, _Listener(report)).fit()
     search = summarise_study(study, n_reports)
     write_trials(search, run)
-    keep_checkpoint(_trials_folder(run) / search.best.checkpoint, run / "adapter")
+    with bring_folder(_trials_folder(run) / search.best.checkpoint) as best:
+        keep_checkpoint(best, run / "adapter")
     return search
 
 
@@ -95,8 +101,8 @@ def _make_tuner(
     space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
     n_reports = settings.train.passes * settings.train.reports_per_pass
     return Tuner(
-        ray.tune.with_resources(_run_trial, {"cpu": 0.01}),
-        param_space=space | {"_fixed": _describe_run(settings, dataset, run)},
+        ray.tune.with_resources(_make_trainable(settings, settle(dataset), settle(run)), {"cpu": 0.01}),
+        param_space=space,
         tune_config=TuneConfig(
             metric=OBJECTIVE,
             mode="max",
@@ -112,7 +118,8 @@ def _make_tuner(
         ),
         run_config=ray.tune.RunConfig(
             name=f"search-{len(list((run / 'ray').glob('search-*'))) + 1}",
-            storage_path=str((run / "ray").resolve()),
+            **reach(settle(run / "ray")),
+            failure_config=FailureConfig(max_failures=settings.train.max_failures),
             callbacks=[listener],
             verbose=0,
         ),
@@ -140,7 +147,8 @@ def _read_kept(train_run: Path) -> list[dict[str, Any]]:
     """Figures of the checkpoints that a Ray Train run has kept."""
     if not (train_run / _SNAPSHOT_FILE).is_file():
         return []
-    pairs = Result.from_path(str(train_run)).best_checkpoints
+    where = reach(settle(train_run))
+    pairs = Result.from_path(where["storage_path"], where.get("storage_filesystem")).best_checkpoints
     return [figures | {"checkpoint_path": checkpoint.path} for checkpoint, figures in pairs]
 
 
@@ -191,19 +199,19 @@ class _Study(OptunaSearch):
         trial = self._ot_trials[trial_id]
         if result and OBJECTIVE in result:
             note_report(trial, result)  # the report that a trial is stopped at is told here alone
-        if error:
-            end_trial(self._ot_study, trial, self._explain(trial))
-        else:
-            end_trial(self._ot_study, trial, gflop=self._price.measure(trial.params))
+        why = self._look_back(trial, lost=error)
+        end_trial(self._ot_study, trial, why, None if why else self._price.measure(trial.params))
         self._completed_trials.add(trial_id)
 
-    def _explain(self, trial: optuna.Trial) -> str:
-        path = _failure_file(self._run, trial.user_attrs[TRAIN_RUN])
-        return path.read_text() if path.is_file() else "its process was lost"
-
-
-def _failure_file(run: Path, name: str) -> Path:
-    return run / "ray" / "failures" / f"{name}.txt"
+    def _look_back(self, trial: optuna.Trial, lost: bool) -> str:
+        """Why a trial failed; of one that was interrupted, what it reported while nobody was there to hear, too."""
+        name = trial.user_attrs[TRAIN_RUN]
+        log = TrialLog(self._run, name)
+        if n := log.n_interruptions:
+            trial.set_user_attr(INTERRUPTED, n)
+            for figures in _read_kept(_trials_folder(self._run) / name):
+                note_report(trial, figures)
+        return log.failure or (f"its process was lost {n + 1} time(s); the log tells of it" if lost else "")
 
 
 def _to_domain(domain: Range | Choices) -> Any:
@@ -213,28 +221,46 @@ def _to_domain(domain: Range | Choices) -> Any:
     return draw(domain.low, domain.high)
 
 
-def _describe_run(settings: Settings, dataset: Path, run: Path) -> dict[str, Any]:
-    """What every trial has in common, as plain values."""
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "dataset": str(settle(dataset)),
-        "run": str(run.resolve()),
-    }
+def _make_trainable(settings: Settings, dataset: Path, run: Path) -> Callable[[dict[str, Any]], None]:
+    """What Tune runs for each trial; a store goes along with address and keys, of which Tune then writes nothing."""
 
-
-def _run_trial(config: dict[str, Any]) -> None:
-    """One trial: a Ray Train run of a name that the study keeps, so that it can go on in the middle of it."""
-    fixed, name = config["_fixed"], config["_name"]
-    run = Path(fixed["run"])
-    try:
+    def run_trial(config: dict[str, Any]) -> None:
         values = {key: value for key, value in config.items() if not key.startswith("_")}
-        settings = place_values(fixed["settings"], values)
+        _run_trial(settings, values, dataset, run, config["_name"])
+
+    return run_trial
+
+
+def _run_trial(settings: Settings, values: dict[str, Any], dataset: Path, run: Path, name: str) -> None:
+    """One trial: a Ray Train run of a name that the study keeps, so that it can go on in the middle of it.
+
+    A trial that fails by itself ends here without an error: all that Tune hears of, and starts again, is a process
+    that was lost with its node.
+    """
+    log = TrialLog(run, name)
+    log.begin()
+    try:
+        settings = place_values(settings.model_dump(mode="json"), values)
         tracked = TrackReports(Tracker(settings, run, name))
-        callbacks = [tracked, TuneReportCallback()]  # Tune ends a trial as soon as it hears of a bad report
-        build_trainer(settings, parse_path(fixed["dataset"]), run / "cache", _trials_folder(run), name, callbacks).fit()
+        # Tune ends a trial as soon as it hears of a bad report: the others hear of it before
+        callbacks = [tracked, _NoteLosses(log, settings.train.max_failures), TuneReportCallback()]
+        build_trainer(settings, dataset, run / "cache", _trials_folder(run), name, callbacks).fit()
     except (TrainingFailedError, SomnolensError) as error:
-        write_bytes(_failure_file(run, name), explain_failure(error).encode())
-        raise
+        log.fail(explain_failure(error))
+
+
+class _NoteLosses(UserCallback):
+    """Writes down, from Ray's controller, when workers ended before their time and are started again."""
+
+    def __init__(self, log: TrialLog, n_restarts: int) -> None:
+        self.log, self.n_restarts = log, n_restarts
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """After the last of the restarts comes the failure of the trial, which is no interruption."""
+        if self.n_restarts:
+            self.n_restarts -= 1
+            lost = (f"worker {rank}: {type(error).__name__}" for rank, error in sorted(worker_exceptions.items()))
+            self.log.note(", ".join(lost))
 
 
 def _say_nothing(trial: str, figures: dict[str, Any]) -> None:

@@ -21,13 +21,15 @@ from optuna.trial import FrozenTrial, TrialState
 from somnolens.config import Choices, Range, RenderSettings, Settings, resolve_settings
 from somnolens.errors import RunFolderError, SettingsError, SomnolensError
 from somnolens.storage import write_json
+from somnolens.train.journal import STUDY_FILE, has_study, open_storage
 
-STUDY_FILE = "study.log"
 TRIALS_FILE = "trials.json"
 TRAIN_RUN = "train_run"
 """Attribute of a trial: the name of its Ray Train run, in whose folder its checkpoints lie."""
 CURVE = "curve"
 """Attribute of a trial of several objectives: the kappa of each report."""
+INTERRUPTED = "interrupted"
+"""Attribute of a trial: how often a process or a node of it was lost."""
 
 MIN_TRIALS_OF_IMPORTANCE = 4
 _FREE_TO_CHANGE = ("simulate", "score", "serve", "tracking")
@@ -54,6 +56,8 @@ class Trial:
     curve : list of [report, kappa]
     gflop : float or None
         Operations of scoring one picture, in thousand millions; None where nobody asked.
+    interrupted : int
+        Times that a worker, a node or the driver was lost while it ran; it went on from its last checkpoint.
     """
 
     number: int
@@ -65,6 +69,7 @@ class Trial:
     checkpoint: str = ""
     curve: list[list[float]] = field(default_factory=list)
     gflop: float | None = None
+    interrupted: int = 0
 
     @property
     def failed(self) -> bool:
@@ -103,11 +108,6 @@ class Search:
         return front
 
 
-def open_storage(run: Path) -> optuna.storages.JournalStorage:
-    """The journal of a run folder; made where there is none."""
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(run / STUDY_FILE)))
-
-
 def begin_study(settings: Settings, run: Path) -> optuna.Study:
     """A new study, with the settings themselves and `search.start_with` as its first trials.
 
@@ -141,7 +141,7 @@ def reopen_study(settings: Settings, run: Path) -> optuna.Study:
     if changed:
         raise SettingsError(
             f"The search in {run} began with other settings: {', '.join(changed)}. "
-            "Give those it began with, or start a new one without --resume."
+            "Give those it began with, or name another run folder."
         )
     return study
 
@@ -153,9 +153,9 @@ def load_study(run: Path) -> optuna.Study:
     ------
     RunFolderError
     """
-    names = optuna.get_all_study_names(open_storage(run)) if (run / STUDY_FILE).is_file() else []
+    names = optuna.get_all_study_names(open_storage(run)) if has_study(run) else []
     if not names:
-        raise RunFolderError(f"{run} holds no search to go on with: looked for {STUDY_FILE}. Leave --resume out.")
+        raise RunFolderError(f"{run} holds no search to go on with: looked for {STUDY_FILE}.")
     return optuna.load_study(study_name=names[0], storage=open_storage(run))
 
 
@@ -309,12 +309,13 @@ def summarise_study(study: optuna.Study, n_reports: int) -> Search:
 def _summarise(trial: FrozenTrial, n_reports: int) -> Trial:
     curve = [[report, kappa] for report, kappa in sorted(read_curve(trial).items())]
     done = max((report for report, _ in curve), default=0)
+    lost = trial.user_attrs.get(INTERRUPTED, 0)
     if trial.state != TrialState.COMPLETE:
         reason = trial.user_attrs.get("error", "it ended without a report")
-        return Trial(trial.number, trial.params, math.nan, done, False, reason, curve=curve)
+        return Trial(trial.number, trial.params, math.nan, done, False, reason, curve=curve, interrupted=lost)
     checkpoint, (kappa, *costs) = trial.user_attrs["checkpoint"], trial.values
     gflop = costs[0] if costs else None
-    return Trial(trial.number, trial.params, kappa, done, done < n_reports, "", checkpoint, curve, gflop)
+    return Trial(trial.number, trial.params, kappa, done, done < n_reports, "", checkpoint, curve, gflop, lost)
 
 
 def write_trials(search: Search, run: Path) -> None:

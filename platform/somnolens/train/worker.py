@@ -76,7 +76,7 @@ def build_trainer(
         ),
         run_config=RunConfig(
             name=name,
-            **_open_storage(settle(storage)),
+            **reach(settle(storage)),
             failure_config=FailureConfig(max_failures=train.max_failures),
             checkpoint_config=CheckpointConfig(
                 num_to_keep=train.checkpoints_to_keep,
@@ -88,8 +88,8 @@ def build_trainer(
     )
 
 
-def _open_storage(storage: Path) -> dict[str, Any]:
-    """A store is reached by the client that reached it here, with its address and keys."""
+def reach(storage: Path) -> dict[str, Any]:
+    """How Ray is told of a folder; a store is reached by the client that reached it here, with its address and keys."""
     if is_here(storage):
         return {"storage_path": str(storage)}
     return {"storage_path": storage.path, "storage_filesystem": PyFileSystem(FSSpecHandler(storage.fs))}
