@@ -99,9 +99,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test loses goes along with its result; where groups run side by side, one of them has the cluster."""
+    """What a test loses goes along with its result; where groups run side by side, one of them has Ray."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("cluster" if "ray_cluster" in item.fixturenames else item.path.name))
+        item.add_marker(pytest.mark.xdist_group("ray" if item.get_closest_marker("ray") else item.path.name))
         if mark := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", mark.args[0]))
 
