@@ -21,8 +21,9 @@ from somnolens.read.recordings import read_facts
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.morning import MorningReport, Seen, count_reviews, look_at, make_report
 from somnolens.report.morning_files import write_morning_report
-from somnolens.score.engine import NightReader, load_engine, load_reader
+from somnolens.score.engine import load_engine
 from somnolens.score.night import ScoredNight, describe_reader, score_epochs
+from somnolens.score.reader import NightReader, load_reader
 
 
 def main(

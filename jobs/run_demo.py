@@ -33,7 +33,7 @@ from somnolens.report.morning import look_at, make_report
 from somnolens.report.morning_files import PAGE, write_morning_report
 from somnolens.report.plots import draw_night
 from somnolens.report.terminal import Step, format_steps, summarise_agreement
-from somnolens.score.engine import load_reader
+from somnolens.score.reader import load_reader
 from somnolens.serve.running import start_service, stop_service
 from somnolens.storage import write_bytes, write_json
 

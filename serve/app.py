@@ -21,7 +21,7 @@ from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
 from somnolens.errors import SomnolensError
-from somnolens.score.engine import load_reader
+from somnolens.score.reader import load_reader
 from somnolens.serve.access.gate import Companion, Gate
 from somnolens.serve.access.keys import KeySource, check_keys
 from somnolens.serve.access.limits import Counters
@@ -35,7 +35,6 @@ from somnolens.serve.messages.schema import Drift
 from somnolens.serve.monitoring.meters import NightMeters, RequestMeters
 from somnolens.serve.monitoring.watch import Watch
 from somnolens.serve.nights.store import Step, name_folder, open_store
-from somnolens.serve.scorer.engines import Engines
 from somnolens.serve.worker.signal_work import SentSignals, SignalWork
 from somnolens.serve.worker.staging import Stagers
 
@@ -102,6 +101,8 @@ class Scorer:
     """
 
     async def __init__(self, settings: ServeSettings) -> None:
+        from somnolens.serve.scorer.engines import Engines  # brings torch, which scorers alone need
+
         per_pass = Histogram("somnolens_pictures_per_pass", boundaries=[1, 2, 4, 8, 16, 32, 64, 128, 256])
         self._engines = Engines(
             settings.max_batch_size, settings.batch_wait_s, settings.models_in_memory, per_pass.observe

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from somnolens.errors import AdapterError, RegistryError, SomnolensError
 from somnolens.model.promotions import promote_adapter, promote_back
 from somnolens.model.registry import Promotion, open_registry
-from somnolens.score.engine import load_reader
+from somnolens.score.reader import load_reader
 from somnolens.serve.adapters.catalogue import Catalogue, name_adapter
 from somnolens.serve.messages.answers import describe_model
 from somnolens.serve.messages.problems import ForbiddenError, SelfTestError

@@ -15,8 +15,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from starlette.exceptions import HTTPException
 
-from somnolens.report.explain_plots import AGAINST, FOR
-from somnolens.report.palette import PAGE_DARK, PAGE_LIGHT, STAGE_COLOURS, STAGE_COLOURS_DARK
+from somnolens.report.palette import AGAINST, FOR, PAGE_DARK, PAGE_LIGHT, STAGE_COLOURS, STAGE_COLOURS_DARK
 from somnolens.report.spectrogram import COLOURS
 
 FRONT: Final = "index.html"

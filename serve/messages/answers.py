@@ -12,8 +12,8 @@ from somnolens.provenance import fingerprint_files
 from somnolens.report.canvas import render_png
 from somnolens.report.exports import describe_hypnogram, write_csv
 from somnolens.report.plots import draw_night
-from somnolens.score.engine import NightReader
 from somnolens.score.night import ScoredNight, describe_reader
+from somnolens.score.reader import NightReader
 from somnolens.serve.messages.problems import MEDIA_TYPE, UnavailableFormatError
 from somnolens.serve.messages.schema import ModelCard, StagedNight
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from somnolens.config import ServeSettings
-from somnolens.score.engine import NightReader
 from somnolens.score.night import ScoredNight
 from somnolens.score.profile import Departure
+from somnolens.score.reader import NightReader
 from somnolens.serve.adapters.catalogue import name_adapter
 from somnolens.serve.messages.schema import Drift
 from somnolens.serve.monitoring.drift import DriftWatch

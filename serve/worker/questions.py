@@ -20,7 +20,7 @@ from somnolens.render.png import encode_png
 from somnolens.render.style import Style
 from somnolens.report.spectrogram import Spectrogram, measure_spectrogram
 from somnolens.report.statistics import Statistic, list_statistics
-from somnolens.score.engine import N_STAGES, NightReader
+from somnolens.score.reader import N_STAGES, NightReader
 from somnolens.score.review import Review, list_reviews
 from somnolens.serve.messages.answers import Told
 from somnolens.serve.messages.problems import RequestError

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 from somnolens.config import ServeSettings, SimulateSettings
 from somnolens.report.morning import Seen
-from somnolens.score.engine import N_STAGES, NightReader
 from somnolens.score.night import ScoredNight
+from somnolens.score.reader import N_STAGES, NightReader
 from somnolens.serve.adapters.catalogue import name_adapter
 from somnolens.serve.messages.answers import Format, Told, describe_night, tell_night
 from somnolens.serve.messages.chat import ChatRequest, describe_completion, find_picture, read_picture

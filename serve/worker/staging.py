@@ -21,8 +21,8 @@ from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import Montage
 from somnolens.recording import Recording
 from somnolens.report.morning import Seen, look_at
-from somnolens.score.engine import NightReader, load_reader
 from somnolens.score.night import ScoredNight, finish_night
+from somnolens.score.reader import NightReader, load_reader
 
 Look = Callable[[np.ndarray], Awaitable[np.ndarray]]
 Report = Callable[[str, float], None]

@@ -18,8 +18,8 @@ from somnolens.jobs.evaluate_adapter import evaluate, show
 from somnolens.jobs.leave_cohorts_out import leave_out_each, list_cohorts
 from somnolens.model.adapter_card import read_card
 from somnolens.score.calibration import Calibration
-from somnolens.score.engine import load_reader
 from somnolens.score.fitting import finish_adapter
+from somnolens.score.reader import load_reader
 from tests.small_cohort import N_EPOCHS, build_one_by_one, build_without_ray, small_settings, write_small_cohort
 
 QUIET = Console(quiet=True)

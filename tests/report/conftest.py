@@ -11,8 +11,8 @@ from somnolens.hypnogram import Hypnogram
 from somnolens.prepare.night import prepare_epochs
 from somnolens.read.montage import find_montage
 from somnolens.report.morning import MorningReport, Seen, make_report
-from somnolens.score.engine import NightReader, load_reader
 from somnolens.score.night import SIMULATION_NOTE, ScoredNight, describe_reader
+from somnolens.score.reader import NightReader, load_reader
 from somnolens.simulate.night import simulate_night
 from somnolens.simulate.subject import draw_subject
 from tests.report.browser import Page, find_browser, open_browser

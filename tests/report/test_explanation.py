@@ -13,8 +13,9 @@ from somnolens.explain.faithfulness import Curves, MethodFigures
 from somnolens.explain.intervals import Interval
 from somnolens.explain.modalities import MODALITIES, Loss, ModalityReport
 from somnolens.explain.night import explain_night
-from somnolens.report.explain_plots import AGAINST, FOR, HEAT, draw_faithfulness, draw_modalities, shade_picture
+from somnolens.report.explain_plots import HEAT, draw_faithfulness, draw_modalities, shade_picture
 from somnolens.report.explanation import tell_explanation, write_explanation
+from somnolens.report.palette import AGAINST, FOR
 from somnolens.score.engine import load_engine
 from somnolens.score.night import score_epochs
 from tests.plain_nights import make_plain_night

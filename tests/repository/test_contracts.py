@@ -5,6 +5,7 @@ import importlib
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,33 @@ def test_import_contracts_hold():
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def import_without_ray(names: list[str]) -> None:
-    """Import the modules anew where there is no Ray; what others wrote stays as it is loaded."""
-    for loaded in [name for name in sys.modules if name.partition(".")[0] in ("ray", "somnolens")]:
+def import_without(missing: Sequence[str], names: Sequence[str]) -> None:
+    """Import modules anew where some packages are not installed; what others wrote stays as it is loaded."""
+
+    class NotInstalled:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name.partition(".")[0] in missing:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    for loaded in [name for name in sys.modules if name.partition(".")[0] in (*missing, "somnolens")]:
         del sys.modules[loaded]
-    sys.modules["ray"] = None
+    sys.meta_path.insert(0, NotInstalled)
     for name in names:
         importlib.import_module(name)
 
 
-def test_the_library_imports_without_ray():
+@pytest.mark.parametrize(
+    ("missing", "find"),
+    [
+        (["ray"], list_modules_without_ray),
+        (["torch", "transformers", "peft", "sklearn"], lambda: ["somnolens.serve.app"]),
+    ],
+    ids=["the library without Ray", "ingress and worker without what scorers need"],
+)
+def test_imports_need_no_more_than_they_should(missing, find):
     """In a copy of this process: a new one would import torch and its kin first, for a quarter of a minute."""
-    copy = multiprocessing.get_context("fork").Process(target=import_without_ray, args=[list_modules_without_ray()])
+    copy = multiprocessing.get_context("fork").Process(target=import_without, args=[missing, find()])
     copy.start()
     copy.join()
     assert copy.exitcode == 0

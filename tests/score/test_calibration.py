@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from somnolens.errors import AdapterError
 from somnolens.score.calibration import Calibration, fit_calibration, fit_temperature, scale
-from somnolens.score.engine import load_reader
+from somnolens.score.reader import load_reader
 
 ROWS = hnp.arrays(float, st.tuples(st.integers(1, 20), st.just(5)), elements=st.floats(0, 1))
 

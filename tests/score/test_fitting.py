@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from somnolens.model.adapter_card import AdapterCard
-from somnolens.score.engine import load_engine, load_reader
+from somnolens.score.engine import load_engine
 from somnolens.score.fitting import calibrate_adapter, finish_adapter
 from somnolens.score.probe import check_answers
+from somnolens.score.reader import load_reader
 from somnolens.score.recurrent import WEIGHTS_FILE, RecurrentStep
 from somnolens.score.sequence import SequenceStep
 

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.errors import MismatchedHypnogramError
@@ -84,6 +83,8 @@ class Agreement:
         present = [code for code, count in enumerate(self.confusion.sum(axis=1)) if count]
         if not present:
             return np.nan
+        from sklearn.metrics import recall_score  # takes a second to import, and a service measures nothing
+
         truth, prediction, counts = self._cells()
         recalls = recall_score(truth, prediction, labels=present, average=None, sample_weight=counts)
         return float(np.mean(recalls))
@@ -106,6 +107,8 @@ class Agreement:
         """F1 of each stage; NaN where neither scorer uses it."""
         if not self.n_epochs:
             return dict.fromkeys(STAGES, np.nan)
+        from sklearn.metrics import f1_score
+
         truth, prediction, counts = self._cells()
         scores = f1_score(
             truth, prediction, labels=range(N_STAGES), average=None, sample_weight=counts, zero_division=np.nan
@@ -167,6 +170,8 @@ def measure_agreement(truth: Hypnogram | np.ndarray, prediction: Hypnogram | np.
     >>> agreement.n_epochs, agreement.n_left_out, agreement.f1["N2"]
     (3, 1, 0.6666666666666666)
     """
+    from sklearn.metrics import confusion_matrix
+
     true_codes, paired = pair_codes(truth, prediction)
     scored = true_codes >= 0
     paired = np.where(paired >= 0, paired, NO_STAGE)

@@ -16,7 +16,8 @@ from somnolens.evaluate.agreement import Agreement, measure_agreement, pair_code
 from somnolens.evaluate.traits import read_traits
 from somnolens.hypnogram import Hypnogram
 from somnolens.model.adapter_card import check_render_hash
-from somnolens.score.engine import N_STAGES, Engine
+from somnolens.score.engine import Engine
+from somnolens.score.reader import N_STAGES
 
 
 @dataclass(frozen=True, eq=False)

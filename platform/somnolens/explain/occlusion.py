@@ -6,7 +6,7 @@ method stands beside it: ablation of 14 x 14-pixel patches of the finished pictu
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from somnolens.explain.neutral import FADE_S, Background, cross_fade, measure_ba
 from somnolens.render.pictures import render_epochs, render_signals
 from somnolens.render.style import Style
 from somnolens.render.windows import draw_shown, replace_middle, take_middle
-from somnolens.score.engine import Engine
+
+if TYPE_CHECKING:
+    from somnolens.score.engine import Engine  # brings torch; whoever looks elsewhere does without
 
 UNIT = "log-odds of the stage that are lost without this part"
 
@@ -146,7 +148,7 @@ def draw_variants(epochs: Epochs, epoch: int, variants_uv: np.ndarray, style: St
 def occlude_patches(
     epochs: Epochs,
     epoch: int,
-    engine: Engine,
+    engine: "Engine",
     stage: str | None = None,
     patch_px: int = 14,
     batch_size: int = 32,

@@ -17,10 +17,7 @@ from somnolens.explain.faithfulness import RANDOM, MethodFigures
 from somnolens.explain.heat import lay_cells
 from somnolens.explain.modalities import MODALITIES, ModalityReport
 from somnolens.report.canvas import LEFT_IN, RIGHT_IN, WIDTH_IN, stack_axes, write, write_headline
-from somnolens.report.palette import EXPERT, FAINT, INK, QUIET, STAGE_COLOURS
-
-FOR, AGAINST = "#ee9a35", "#6f609f"
-"""Heat that speaks for a stage, and against it: apart without colour vision, and one darker than the other."""
+from somnolens.report.palette import AGAINST, EXPERT, FAINT, FOR, INK, QUIET, STAGE_COLOURS
 
 HEAT = LinearSegmentedColormap.from_list("heat", [AGAINST, "#c9c2df", "#ffffff", "#fbd9a9", FOR])
 

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from somnolens.model.card import NOT_FOR, SPLITS, count_split
 from somnolens.provenance import describe_code
 from somnolens.report.adapters import find_kappa
-from somnolens.score.engine import NightReader
+from somnolens.score.reader import NightReader
 
 
 def list_model_facts(reader: NightReader, adapter: str = "") -> list[tuple[str, str]]:

@@ -33,8 +33,8 @@ from somnolens.report.night_charts import draw_density, draw_spectrum, draw_stag
 from somnolens.report.quality import NEEDED_FOR, DerivationQuality, explain_quality, measure_quality
 from somnolens.report.spectrogram import Spectrogram, measure_spectrogram
 from somnolens.report.statistics import Statistic, choose_group, list_sources, list_statistics
-from somnolens.score.engine import NightReader
 from somnolens.score.night import SIMULATION_NOTE, ScoredNight
+from somnolens.score.reader import NightReader
 from somnolens.score.review import Review, list_reviews
 
 MOST_REASONS: Final = 5

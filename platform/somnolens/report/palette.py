@@ -36,6 +36,12 @@ TRANSITION: Final = "#9ba1af"
 DISAGREEMENT: Final = INK
 """Epochs where two scorers differ."""
 
+FOR: Final = "#ee9a35"
+"""Heat that speaks for a stage."""
+
+AGAINST: Final = "#6f609f"
+"""Heat that speaks against it: apart from the other without colour vision, and darker."""
+
 STAGE_COLOURS_DARK: Final[dict[str, str]] = {
     "W": "#f3b83c",
     "N1": "#cfe8f5",

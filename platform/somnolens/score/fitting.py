@@ -10,11 +10,12 @@ import numpy as np
 from somnolens.dataset.manifest import Dataset
 from somnolens.model.adapter_card import AdapterCard, check_render_hash, read_card, write_card
 from somnolens.score.calibration import Calibration, fit_calibration, scale
-from somnolens.score.engine import N_STAGES, Engine, NightStep, load_engine, look_at
+from somnolens.score.engine import Engine, load_engine, look_at
 from somnolens.score.probe import record_answers
 from somnolens.score.profile import describe_profile, measure_night
+from somnolens.score.reader import N_STAGES
 from somnolens.score.recurrent import Nights, RecurrentStep, fit_recurrent
-from somnolens.score.sequence import fit_sequence
+from somnolens.score.sequence import SequenceStep, fit_sequence
 from somnolens.train.loop import measure_stages
 from somnolens.train.rows import weigh_stages
 
@@ -51,7 +52,7 @@ def finish_adapter(adapter: Path, dataset: Dataset) -> AdapterCard:
     return card
 
 
-def _fit_step(pictures: Nights, dataset: Dataset, engine: Engine, n_hidden: int) -> NightStep | None:
+def _fit_step(pictures: Nights, dataset: Dataset, engine: Engine, n_hidden: int) -> SequenceStep | RecurrentStep | None:
     """The night-level step that the settings ask for, from training nights and readings of validation nights."""
     train = engine.card.resolved.train
     if train.night_step == "none":
@@ -132,7 +133,7 @@ def _tell(pictures: Nights) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(codes, readings[:, :N_STAGES]) for codes, readings in pictures]
 
 
-def _apply(step: NightStep | None, pictures: Nights) -> list[tuple[np.ndarray, np.ndarray]]:
+def _apply(step: SequenceStep | RecurrentStep | None, pictures: Nights) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(codes, step.apply(readings)) for codes, readings in pictures] if step else _tell(pictures)
 
 

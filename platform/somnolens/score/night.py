@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from somnolens.read.labels import Lead
 from somnolens.read.montage import Part
 from somnolens.read.night import read_drawn
 from somnolens.render.style import Style
-from somnolens.score.engine import Engine, NightReader
+from somnolens.score.reader import NightReader
+
+if TYPE_CHECKING:
+    from somnolens.score.engine import Engine  # brings torch, and finishing a night does without
 
 SIMULATION_NOTE = "The adapter was trained on simulated nights only: read its stages as a demonstration."
 
@@ -62,7 +65,7 @@ _QUIET = ("good", "missing")
 
 def score_recording(
     path: Path,
-    engine: Engine,
+    engine: "Engine",
     batch_size: int = 32,
     report: Callable[[int, int], None] = lambda done, total: None,
     channels: Mapping[str, Part] | None = None,
@@ -102,7 +105,7 @@ def read_epochs(
 
 def score_epochs(
     epochs: Epochs,
-    engine: Engine,
+    engine: "Engine",
     batch_size: int = 32,
     report: Callable[[int, int], None] = lambda done, total: None,
     start: datetime | None = None,

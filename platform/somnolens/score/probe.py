@@ -13,7 +13,8 @@ from somnolens.epochs import GOOD, Epochs
 from somnolens.errors import AdapterError
 from somnolens.render.pictures import render_epochs
 from somnolens.render.style import Style
-from somnolens.score.engine import N_STAGES, Engine
+from somnolens.score.engine import Engine
+from somnolens.score.reader import N_STAGES
 
 TOLERANCE: Final = 0.05
 """Of a probability: half-precision weights move one by up to 0.02; other weights move several by far more."""

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from somnolens.aasm import STAGES
 from somnolens.errors import AdapterError
+from somnolens.score.sequence import RECURRENT
 
 WEIGHTS_FILE = "night_step.safetensors"
-KIND = "recurrent"
 N_STAGES = len(STAGES)
 _WIDTH = 24
 _DROPOUT = 0.3
@@ -84,7 +84,7 @@ class RecurrentStep:
 
     def to_dict(self) -> dict[str, Any]:
         """As the adapter's card holds it; the weights lie beside it."""
-        return {"kind": KIND, "n_hidden": self.n_hidden, "width": self.network.width}
+        return {"kind": RECURRENT, "n_hidden": self.n_hidden, "width": self.network.width}
 
     def write(self, folder: Path) -> None:
         """Write the weights into an adapter folder."""

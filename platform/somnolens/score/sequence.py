@@ -8,9 +8,12 @@ stage given the whole night.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
+
+RECURRENT: Final = "recurrent"
+"""What the card of an adapter calls the other kind of step, which is learnt."""
 
 N_STAGES = 5
 _WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)

@@ -15,8 +15,8 @@ import pytest
 from somnolens.hypnogram import Hypnogram
 from somnolens.read.scoring import read_hypnogram
 from somnolens.report.morning import look_at
-from somnolens.score.engine import load_reader
 from somnolens.score.night import ScoredNight, describe_reader
+from somnolens.score.reader import load_reader
 from somnolens.serve.access.gate import Gate
 from somnolens.serve.access.keys import KeySource, add_key
 from somnolens.serve.access.limits import Counters

@@ -7,7 +7,7 @@ import pytest
 
 from somnolens.read.montage import find_montage
 from somnolens.recording import Recording, Signal
-from somnolens.score.engine import load_reader
+from somnolens.score.reader import load_reader
 from somnolens.serve.messages.problems import BusyError
 from somnolens.serve.worker.staging import Stager, cut_chunks
 
