@@ -16,20 +16,20 @@ Look = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(eq=False)
 class _Waiting:
-    """One request: its pictures, how many of them have been looked at, and what was seen."""
+    """One request: its pictures, how many of them were given to a pass, and what was seen, by the first picture."""
 
     pictures: np.ndarray
     answer: asyncio.Future
-    n_done: int = 0
-    seen: list[np.ndarray] = field(default_factory=list)
+    n_given: int = 0
+    seen: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_left(self) -> int:
-        return len(self.pictures) - self.n_done
+        return len(self.pictures) - self.n_given
 
 
 class PictureBatcher:
-    """Gathers the pictures of all waiting requests into forward passes, one pass at a time.
+    """Gathers the pictures of all waiting requests into forward passes.
 
     Assumes one event loop. Nothing runs while nobody waits.
 
@@ -39,20 +39,28 @@ class PictureBatcher:
         Blocking forward pass, ndarray of uint8 (n, height_px, width_px) to what
         `Engine.look` gives, a row for each; runs in a thread.
     max_batch_size : int
-        Pictures in one pass.
+        Pictures that are looked at at once, in all passes together.
     wait_s : float
         How long a pass that is not full waits for others.
     report : callable
         Gets the number of pictures of each pass.
+    n_passes : int
+        Passes at once. Where passes run on a CPU, two keep its cores busy while one of them ends.
     """
 
     def __init__(
-        self, look: Look, max_batch_size: int, wait_s: float, report: Callable[[int], None] = lambda n: None
+        self,
+        look: Look,
+        max_batch_size: int,
+        wait_s: float,
+        report: Callable[[int], None] = lambda n: None,
+        n_passes: int = 1,
     ) -> None:
-        self._look, self._max_batch_size, self._wait_s, self._report = look, max_batch_size, wait_s, report
+        self._look, self._wait_s, self._report = look, wait_s, report
+        self._n_passes, self._room = n_passes, max(1, max_batch_size // n_passes)
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
-        self._work: asyncio.Task | None = None
+        self._work: list[asyncio.Task] = []
 
     async def score(self, pictures: np.ndarray) -> np.ndarray:
         """What is seen, shape (n, 5 + n_hidden), of pictures that share forward passes with those of other callers."""
@@ -60,8 +68,8 @@ class PictureBatcher:
         request = _Waiting(pictures, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._arrived.set()
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._work_off())
+        self._work = [task for task in self._work if not task.done()]
+        self._work += [asyncio.create_task(self._work_off()) for _ in range(self._n_passes - len(self._work))]
         return await request.answer
 
     async def _work_off(self) -> None:
@@ -69,12 +77,12 @@ class PictureBatcher:
             await self._wait_for_more()
             self._waiting = [request for request in self._waiting if not request.answer.done()]  # callers may leave
             if self._waiting:
-                await self._pass(share_out([request.n_left for request in self._waiting], self._max_batch_size))
+                await self._pass(share_out([request.n_left for request in self._waiting], self._room))
 
     async def _wait_for_more(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_s
-        while sum(request.n_left for request in self._waiting) < self._max_batch_size:
+        while sum(request.n_left for request in self._waiting) < self._room:
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), deadline - loop.time())
@@ -83,19 +91,21 @@ class PictureBatcher:
 
     async def _pass(self, shares: Sequence[int]) -> None:
         """One forward pass; an error in it goes to those whose pictures were in it."""
-        requests = [request for request, share in zip(self._waiting, shares, strict=True) if share]
-        shares = [share for share in shares if share]
-        pictures = [r.pictures[r.n_done : r.n_done + share] for r, share in zip(requests, shares, strict=True)]
-        forward = asyncio.create_task(asyncio.to_thread(self._look, np.concatenate(pictures)))
+        given = [(r, r.n_given, share) for r, share in zip(self._waiting, shares, strict=True) if share]
+        pictures = np.concatenate([request.pictures[first : first + share] for request, first, share in given])
+        for request, _, share in given:
+            request.n_given += share
+        self._waiting = [request for request in self._waiting if request.n_left]
+        forward = asyncio.create_task(asyncio.to_thread(self._look, pictures))
         await asyncio.wait([forward])
         if error := forward.exception():
-            for request in requests:
+            for request, _, _ in given:
                 _settle(request, error)
-        else:
-            self._report(sum(shares))
-            for request, seen in zip(requests, np.split(forward.result(), np.cumsum(shares)[:-1]), strict=True):
-                _note(request, seen)
-        self._waiting = [request for request in self._waiting if not request.answer.done()]
+            return
+        self._report(len(pictures))
+        parts = np.split(forward.result(), np.cumsum([share for _, _, share in given])[:-1])
+        for (request, first, _), seen in zip(given, parts, strict=True):
+            _note(request, first, seen)
 
 
 def share_out(wanted: Sequence[int], room: int) -> list[int]:
@@ -121,11 +131,10 @@ def share_out(wanted: Sequence[int], room: int) -> list[int]:
     return shares
 
 
-def _note(request: _Waiting, seen: np.ndarray) -> None:
-    request.seen.append(seen)
-    request.n_done += len(seen)
-    if not request.n_left:
-        _settle(request, np.concatenate(request.seen))
+def _note(request: _Waiting, first: int, seen: np.ndarray) -> None:
+    request.seen[first] = seen
+    if sum(map(len, request.seen.values())) == len(request.pictures):
+        _settle(request, np.concatenate([request.seen[place] for place in sorted(request.seen)]))
 
 
 def _settle(request: _Waiting, outcome: np.ndarray | BaseException) -> None:

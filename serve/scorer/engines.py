@@ -20,6 +20,9 @@ ONE_AT_A_TIME: Final = threading.Lock()
 """transformers patches torch while it loads a model: of two that load at once, both come out with their embeddings
 untied, and so does every later one."""
 
+PASSES_ON_CPU: Final = 2
+"""At once, of half the pictures each; a GPU does one of all of them."""
+
 
 class Engines:
     """Adapters by their address, the least recently asked one given up first.
@@ -105,4 +108,5 @@ class Engines:
             return engine.look(pictures, self._max_batch_size)
 
         look(engine.lay(np.zeros((1, *engine.style.shape_px), dtype=np.uint8)))  # the first pass is slow
-        return engine, PictureBatcher(look, self._max_batch_size, self._batch_wait_s, self._report)
+        n_passes = PASSES_ON_CPU if next(engine.looker.parameters()).device.type == "cpu" else 1
+        return engine, PictureBatcher(look, self._max_batch_size, self._batch_wait_s, self._report, n_passes)

@@ -16,10 +16,12 @@ class Eye:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.passes: list[list[int]] = []
+        self.n_started = 0
         self.fault, self.gate = fault, threading.Event()
         self.gate.set()
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        self.n_started += 1
         self.gate.wait(10)
         self.passes.append(pictures[:, 0, 0].tolist())
         if self.fault:
@@ -51,6 +53,24 @@ def test_single_epochs_of_many_clients_share_one_pass():
         return eye.passes
 
     assert asyncio.run(run()) == [list(range(8))]
+
+
+def test_two_passes_at_once_share_the_room_and_answers_keep_their_order():
+    async def run() -> tuple[int, list[list[int]], list[int]]:
+        eye = Eye()
+        batcher = PictureBatcher(eye, max_batch_size=8, wait_s=0.0, n_passes=2)
+        eye.gate.clear()
+        night = asyncio.create_task(batcher.score(make_pictures(*range(12))))
+        await asyncio.sleep(0.05)
+        n_under_way = eye.n_started
+        eye.gate.set()
+        answer = await night
+        return n_under_way, sorted(eye.passes), answer[:, 0].tolist()
+
+    n_under_way, passes, answer = asyncio.run(run())
+    assert n_under_way == 2
+    assert answer == list(range(12))
+    assert passes == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
 def test_a_pass_that_is_not_full_starts_after_the_wait():
