@@ -12,6 +12,7 @@ from somnolens.config import ServeSettings
 from somnolens.errors import ServiceError
 from somnolens.serve.adapters.choice import Choice
 from somnolens.serve.ingress.docs import add_docs
+from somnolens.serve.ingress.document import DocumentedApi
 from somnolens.serve.ingress.keeper import Keeper
 from somnolens.serve.ingress.kept_paths import add_kept
 from somnolens.serve.ingress.model_paths import add_model_paths
@@ -54,7 +55,7 @@ def create_api(work: Work, store: NightStore, choice: Choice, settings: ServeSet
         yield
         sweeping.cancel()
 
-    api = FastAPI(
+    api = DocumentedApi(
         title="somnolens", version=__version__, description=ABOUT, lifespan=live, docs_url=None, redoc_url=None
     )
     add_problem_handlers(api)

@@ -132,7 +132,7 @@ class DocumentReader:
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self._paths, self._schemas = document["paths"], dict(document.get("components", {}).get("schemas", {}))
+        self._paths, self._schemas = document["paths"], document.get("components", {}).get("schemas", {})
 
     def list_operations(self) -> dict[str, list[Operation]]:
         """All operations by their first tag."""
@@ -176,7 +176,6 @@ class DocumentReader:
         shown = self._resolve(schema)
         is_list = shown.get("type") == "array"
         item = self._resolve(shown["items"]) if is_list else shown
-        self._schemas |= item.get("$defs", {})
         required = item.get("required", item.get("properties", {}))
         fields = tuple(
             Field(name, self.name_kind(one), one.get("description", ""), "" if name in required else _tell_default(one))

@@ -4,7 +4,9 @@ import csv
 import io
 import logging
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +281,21 @@ def test_openapi_shows_examples_that_its_own_schemas_take(client):
     assert (media_type, more) == (PROBLEM, [])
     Problem.model_validate(content["schema"]["example"])
     assert document["components"]["schemas"]["StagedNight"]["example"]["probability_order"] == list(STAGES)
+
+
+def test_every_reference_of_the_openapi_document_leads_somewhere(client):
+    document = client.get("/openapi.json").json()
+    found = list(list_references(document))
+    assert {"#/components/schemas/ImagePart", "#/components/schemas/StagedNight"} < set(found)
+    for reference in found:
+        root, *names = reference.split("/")
+        assert root == "#"
+        reduce(lambda part, name: part[name], names, document)
+
+
+def list_references(part: object) -> Iterator[str]:
+    if isinstance(part, str) and part.startswith("#/"):
+        yield part
+    elif isinstance(part, dict | list):
+        for one in part.values() if isinstance(part, dict) else part:
+            yield from list_references(one)
