@@ -48,7 +48,7 @@ sbom: $(INSTALLED) ## list what is installed as CycloneDX, in build/sbom.json
 	@echo "build/sbom.json"
 
 cluster-test: $(INSTALLED) ## lose nodes, drivers, replicas, a head, a store: 15 minutes
-	$(BIN)/python -m pytest -q -m cluster --keep-faults --durations=30 --durations-min=10 -W ignore::pytest.PytestUnraisableExceptionWarning
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster --keep-faults --durations=30 --durations-min=10 -W ignore::pytest.PytestUnraisableExceptionWarning
 
 stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
 	$(BIN)/python -m tests.stress

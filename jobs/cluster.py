@@ -4,9 +4,10 @@ Ray writes a great deal. All of it goes to a log file in the run folder; the per
 """
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +37,8 @@ PROGRESS_VARIABLE = "SOMNOLENS_PROGRESS_LINES"
 
 LINE_EACH_S = 2.0
 
+DASHBOARD_VARIABLE = "RAY_API_SERVER_ADDRESS"
+
 
 @contextmanager
 def cluster(log: Path, n_cpus: int = 0) -> Iterator[Console]:
@@ -50,12 +53,8 @@ def cluster(log: Path, n_cpus: int = 0) -> Iterator[Console]:
     n_cpus : int
         CPUs that the work needs at once; a small machine promises as many.
     """
-    with _local(log) as here, quiet(here) as console:
-        _connect(n_cpus)
-        try:
-            yield console
-        finally:
-            ray.shutdown()
+    with _local(log) as here, quiet(here) as console, _connect(n_cpus):
+        yield console
 
 
 @contextmanager
@@ -72,18 +71,40 @@ def _local(log: Path) -> Iterator[Path]:
             write_bytes(log, here.read_bytes())
 
 
-def _connect(n_cpus: int) -> None:
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level="WARNING")
-        return
-    ray.init(
-        address="local",
-        num_cpus=max(os.cpu_count() or 1, n_cpus),
-        include_dashboard=True,  # the cleaner of stopped trials asks the dashboard which ones are dead
-        dashboard_host="127.0.0.1",
-        log_to_driver=False,
-        logging_level="WARNING",
-    )
+@contextmanager
+def _connect(n_cpus: int) -> Iterator[None]:
+    with ExitStack() as stack:
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level="WARNING")
+        else:
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, n_cpus),
+                include_dashboard=True,  # the cleaner of stopped trials asks the dashboard which ones are dead
+                dashboard_host="127.0.0.1",
+                dashboard_port=stack.enter_context(name_dashboard()),
+                log_to_driver=False,
+                logging_level="WARNING",
+            )
+        stack.callback(ray.shutdown)
+        yield
+
+
+@contextmanager
+def name_dashboard() -> Iterator[int]:
+    """A free port for the dashboard of a local cluster; every process that is started meanwhile knows the address.
+
+    Ray's cleaner of stopped trials does not know which cluster it belongs to: it looks for one on this machine, and
+    where it finds two it ends, and the processors of stopped trials are never free again.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    os.environ[DASHBOARD_VARIABLE] = f"http://127.0.0.1:{port}"
+    try:
+        yield port
+    finally:
+        del os.environ[DASHBOARD_VARIABLE]
 
 
 @contextmanager

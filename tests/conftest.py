@@ -7,11 +7,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
 import pytest
+
+from tests.processes import find_port
 
 if TYPE_CHECKING:
     from somnolens.config import Settings
@@ -99,11 +102,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test loses goes along with its result; where groups run side by side, one of them has Ray."""
+    """What a test loses goes along with its result."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.get_closest_marker("ray") else item.path.name))
+        item.add_marker(pytest.mark.xdist_group(find_group(item)))
         if mark := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", mark.args[0]))
+
+
+def find_group(item: pytest.Item) -> str:
+    """Where groups run side by side, one of them has Ray; of the tests of the clusters, one has the several nodes."""
+    if item.get_closest_marker("cluster"):
+        return "several nodes" if "several_nodes" in item.fixturenames else "clusters of their own"
+    return "ray" if item.get_closest_marker("ray") else item.path.name
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -117,7 +127,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     from tests.faults import TRIED, keep_counts
 
-    if TRIED and session.config.getoption("--keep-faults"):
+    if TRIED and session.config.getoption("--keep-faults") and not hasattr(session.config, "workerinput"):
         keep_counts()
 
 
@@ -136,30 +146,47 @@ os.environ.update(RAY_ENVIRONMENT)  # Ray reads some of it when it is imported
 
 
 @pytest.fixture(scope="session")
+def ray_folder() -> Iterator[Path]:
+    """Where Ray keeps its files; pytest's own folders have names too long for the path of a socket."""
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One small cluster for all tests that need Ray, and for none of the others."""
-    import ray
 
     start_ray()
     yield
-    ray.shutdown()
+    stop_ray()
 
 
 def start_ray() -> None:
     """Start that cluster: 'local', so that one that runs on this machine already is left alone.
 
-    With the dashboard, without which Ray never frees the workers of trials that were stopped early.
+    With the dashboard, without which Ray never frees the workers of trials that were stopped early, and with its
+    address, without which it does not where another cluster runs.
     """
     import ray
 
+    port = find_port()
+    os.environ["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{port}"
     ray.init(
         address="local",
         num_cpus=4,
         include_dashboard=True,
+        dashboard_port=port,
         log_to_driver=False,
         logging_level="ERROR",
         object_store_memory=400_000_000,
     )
+
+
+def stop_ray() -> None:
+    import ray
+
+    ray.shutdown()
+    os.environ.pop("RAY_API_SERVER_ADDRESS", None)
 
 
 @contextmanager
@@ -168,7 +195,7 @@ def make_room() -> Iterator[None]:
     import ray
 
     was_there = ray.is_initialized()
-    ray.shutdown()
+    stop_ray()
     try:
         yield
     finally:

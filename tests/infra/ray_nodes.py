@@ -6,8 +6,6 @@ its place. Every node asks for the token; a node is lost by SIGKILL to all its p
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +14,10 @@ from tempfile import mkdtemp
 import httpx
 import psutil
 
-from tests.jobs.conftest import find_port, make_environment
+from tests.processes import find_port, make_environment, wait_for
 from tests.repository.tree import ROOT
 
 RAY = str(Path(sys.executable).with_name("ray"))
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 120, what: str = "it") -> None:
-    """Ask four times a second."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {seconds:g} s for {what}"
-        time.sleep(0.25)
 
 
 @dataclass
@@ -62,6 +52,7 @@ class Nodes:
         kept["RAY_gcs_rpc_server_reconnect_timeout_s"] = "600"  # workers wait for another head, as KubeRay has them do
         kept["RAY_health_check_period_ms"] = "1000"  # a node that is silent for five of them is lost
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "PYTHONPATH": str(ROOT)}
+        auth["RAY_API_SERVER_ADDRESS"] = self.address  # of two clusters on a machine, none is found without
         return make_environment(self.folder, **kept, **auth, **more)
 
     def start_head(self) -> None:

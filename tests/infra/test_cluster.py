@@ -20,7 +20,8 @@ import pytest
 from somnolens.config import SimulateSettings
 from somnolens.simulate.night import simulate_subject
 from somnolens.train.study import read_trials
-from tests.infra.ray_nodes import RAY, wait_for
+from tests.infra.ray_nodes import RAY
+from tests.processes import wait_for
 from tests.small_cohort import SETTINGS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.infra.ray_nodes import Nodes, wait_for
-from tests.jobs.conftest import find_port
+from tests.infra.ray_nodes import Nodes
+from tests.processes import find_port, wait_for
 from tests.small_cohort import write_small_cohort
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

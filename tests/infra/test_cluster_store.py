@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from somnolens.model.registry import open_registry
 from somnolens.storage import list_names, parse_path, put_folder
-from tests.infra.ray_nodes import wait_for
-from tests.jobs.conftest import find_port, make_environment
 from tests.object_store import enter_store
+from tests.processes import find_port, make_environment, wait_for
 from tests.repository.tree import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -49,7 +49,7 @@ def serve_store() -> Iterator[Store]:
 
 @pytest.mark.fault("the object store for 30 s")
 def test_a_training_goes_on_though_its_store_is_away_for_half_a_minute(
-    short_settings, small_dataset, tmp_path_factory, request
+    short_settings, small_dataset, tmp_path_factory, ray_folder, request
 ):
     with serve_store() as store:
         bucket = parse_path("s3://lab")
@@ -59,7 +59,7 @@ def test_a_training_goes_on_though_its_store_is_away_for_half_a_minute(
         longer = {"passes": 6, "n_workers": 1, "max_failures": 5}
         changed = short_settings.model_copy(update={"train": short_settings.train.model_copy(update=longer)})
         config.write_text(changed.model_dump_json())
-        job = start_training("s3://lab/dataset", "s3://lab/run", config, tmp_path_factory.mktemp("k"))
+        job = start_training("s3://lab/dataset", "s3://lab/run", config, Path(mkdtemp(dir=ray_folder)))
         request.addfinalizer(job.kill)
         wait_for(
             lambda: job.poll() is not None or list(bucket.glob("run/ray/train/step_*/state.pt")), 400, "a checkpoint"

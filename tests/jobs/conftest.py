@@ -2,34 +2,20 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 
+from tests.processes import find_port, make_environment
 from tests.repository.tree import ROOT
 
 Run = Callable[..., subprocess.CompletedProcess]
-
-
-@pytest.fixture(scope="session")
-def ray_folder() -> Iterator[Path]:
-    """Where Ray keeps its files; pytest's own folders have names too long for the path of a socket."""
-    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def make_environment(folder: Path, **more: str) -> dict[str, str]:
-    """Nothing of this session's cluster; Ray's files in a folder of their own."""
-    own = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return own | {"RAY_TMPDIR": str(folder), "RAY_AUTH_MODE": "disabled", "COLUMNS": "200", "NO_COLOR": "1"} | more
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +32,6 @@ def run_somnolens(environment) -> Run:
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
     return run
-
-
-def find_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for_head(head: subprocess.Popen, url: str, seconds: float) -> None:

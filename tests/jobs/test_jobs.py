@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from somnolens.errors import RunFolderError
 from somnolens.jobs import evaluate_adapter
 from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
+from tests.processes import wait_for
 from tests.repository.tree import ROOT
 from tests.small_cohort import SETTINGS, write_small_cohort
 
@@ -90,10 +90,3 @@ def test_a_run_folder_is_new_or_gone_on_with(tmp_path):
         open_run(tmp_path / "run", resume=False)
     with pytest.raises(RunFolderError, match=r"There is no run folder \S+ to go on with\. Leave --resume out"):
         open_run(tmp_path / "other", resume=True)
-
-
-def wait_for(condition, seconds: float) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited too long"
-        time.sleep(0.2)

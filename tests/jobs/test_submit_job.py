@@ -13,7 +13,7 @@ from somnolens.jobs.log_view import PROGRESS, LogView
 from somnolens.jobs.named_clusters import find_token, read_cluster, read_clusters
 from somnolens.jobs.packing import choose_files, copy_files
 from somnolens.jobs.submitting import Cluster, list_jobs, make_entrypoint
-from tests.jobs.conftest import find_port
+from tests.processes import find_port
 from tests.repository.tree import ROOT
 
 

@@ -1,13 +1,11 @@
 """What a training survives: its driver, a node, a node that never comes back."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 
 import psutil
 import pytest
@@ -20,12 +18,13 @@ from somnolens.train.features import cache_features, load_training_rows
 from somnolens.train.loop import run_training
 from somnolens.train.study import read_trials
 from somnolens.train.worker import train_adapter
-from tests.jobs.conftest import make_environment
 from tests.object_store import serve_bucket
+from tests.processes import make_environment, start, wait_for
 from tests.repository.tree import ROOT
 
 pytestmark = pytest.mark.cluster
 
+SNAPSHOT = "checkpoint_manager_snapshot.json"
 PASSES, STEPS = 4, [3, 6, 9, 12]
 """Three train nights of seven scored epochs make three batches of eight a pass, and a report after each pass."""
 
@@ -69,13 +68,6 @@ def assert_ended_near(checkpoint: Path, expected: Path) -> None:
     assert (ours - theirs).norm() < 0.01 * theirs.norm()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited too long"
-        time.sleep(0.1)
-
-
 @pytest.fixture(params=["here", "s3"])
 def place(request, tmp_path) -> Iterator[Path]:
     """A folder of this machine, and one of an object store."""
@@ -88,17 +80,15 @@ def place(request, tmp_path) -> Iterator[Path]:
 
 @pytest.mark.fault("the driver of a training")
 def test_the_same_command_goes_on_after_its_driver_was_killed(
-    place, long_settings, small_dataset, uninterrupted, tmp_path, tmp_path_factory
+    place, long_settings, small_dataset, uninterrupted, tmp_path, ray_folder
 ):
-    run, environment = place / "run", make_environment(tmp_path_factory.mktemp("k"))
+    run, environment = place / "run", make_environment(Path(mkdtemp(dir=ray_folder)))
     config = tmp_path / "config.yaml"
     config.write_text(long_settings.model_dump_json())
     command = [sys.executable, "jobs/train_adapter.py", str(small_dataset.folder), str(run), "--config", str(config)]
-    started = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     kept = run / "ray" / "train"
-    wait_for(lambda: "step_000003" in read_text(kept / "checkpoint_manager_snapshot.json"))
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
+    with start(command, environment) as started:
+        wait_for(lambda: "step_000003" in read_text(kept / SNAPSHOT), process=started)
     before = (kept / "step_000003" / "state.pt").stat().st_mtime
     assert not (kept / f"step_{STEPS[-1]:06d}").is_dir()
     again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
@@ -153,7 +143,7 @@ def test_a_run_finishes_though_a_node_is_lost(
 
 @pytest.mark.fault("a trial's process, and then the driver, of a search in a bucket")
 def test_a_search_in_a_bucket_goes_on_after_a_trial_and_then_its_driver_were_killed(
-    short_settings, small_dataset, tmp_path, tmp_path_factory
+    short_settings, small_dataset, tmp_path, ray_folder
 ):
     """The trial is counted as interrupted twice, and not as failed."""
     config = tmp_path / "config.yaml"
@@ -162,15 +152,13 @@ def test_a_search_in_a_bucket_goes_on_after_a_trial_and_then_its_driver_were_kil
     config.write_text(settings.model_dump_json())
     with serve_bucket("lost-searches") as lab:
         put_folder(small_dataset.folder, lab / "dataset")
-        run, environment = lab / "search", make_environment(tmp_path_factory.mktemp("k"))
+        run, environment = lab / "search", make_environment(Path(mkdtemp(dir=ray_folder)))
         words = ["jobs/search_hyperparameters.py", str(lab / "dataset"), str(run), "--config", str(config)]
-        started = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, start_new_session=True)
-        wait_for(lambda: "step_000003" in read_first(run, "checkpoint_manager_snapshot.json"))
-        kill_trial(started.pid)
-        wait_for(lambda: read_first(run, "interruptions/trial"))
-        wait_for(lambda: "step_000006" in read_first(run, "checkpoint_manager_snapshot.json"))
-        started.kill()
-        started.wait()
+        with start([sys.executable, *words], environment) as started:
+            wait_for(lambda: "step_000003" in read_first(run, SNAPSHOT), process=started)
+            kill_trial(started.pid)
+            wait_for(lambda: read_first(run, "interruptions/trial"), process=started)
+            wait_for(lambda: "step_000006" in read_first(run, SNAPSHOT), process=started)
         again = subprocess.run(
             [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
         )
