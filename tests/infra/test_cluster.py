@@ -180,7 +180,7 @@ def drop_connections(target: int):
 
 @pytest.fixture(scope="module")
 def short(adapter_folder) -> list[str]:
-    """A worker takes two of the three processors of a node, so that two workers are on two several_nodes."""
+    """A worker takes two of the three processors of a node, so that two workers are on two nodes."""
     base = f"model.base={adapter_folder.parent / 'base'}"
     return set_all(*SETTINGS, base, "train.cpus_per_worker=2", "train.max_failures=3", "tracking.tensorboard=false")
 
@@ -202,7 +202,7 @@ def test_a_training_on_two_nodes_finishes_though_one_is_lost(
 @pytest.mark.fault("a node while a search runs")
 def test_a_search_finishes_though_a_node_is_lost(several_nodes, start_somnolens, small_dataset, short, tmp_path):
     run = tmp_path / "run"
-    more = set_all("train.n_workers=1", "train.passes=3", "search.n_trials=3", "search.max_concurrent_trials=2")
+    more = set_all("train.n_workers=1", "train.passes=3", "search.n_trials=2", "search.max_concurrent_trials=2")
     job = start_somnolens(
         "submit", "search_hyperparameters", "--cluster", "here", small_dataset.folder, run, *short, *more
     )

@@ -148,7 +148,7 @@ def test_a_search_in_a_bucket_goes_on_after_a_trial_and_then_its_driver_were_kil
     """The trial is counted as interrupted twice, and not as failed."""
     config = tmp_path / "config.yaml"
     search = short_settings.search.model_copy(update={"n_trials": 1})
-    settings = change(short_settings, passes=8, n_workers=1).model_copy(update={"search": search})
+    settings = change(short_settings, passes=5, n_workers=1).model_copy(update={"search": search})
     config.write_text(settings.model_dump_json())
     with serve_bucket("lost-searches") as lab:
         put_folder(small_dataset.folder, lab / "dataset")
