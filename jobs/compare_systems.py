@@ -53,9 +53,9 @@ from somnolens.report.comparison_tables import (
     format_table,
     list_metrics,
     tell_winner,
-    write_between_markers,
     write_csv,
 )
+from somnolens.report.marked import write_between_markers
 from somnolens.report.terminal import summarise_agreement
 from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_cohort
@@ -98,7 +98,8 @@ def main(
 ) -> None:
     """Hold an adapter against its peers."""
     if write_readme:
-        write_between_markers(write_readme, tell_comparison(read_comparison(run or find_newest(COMPARISONS))))
+        result = read_comparison(run or find_newest(COMPARISONS))
+        write_between_markers(write_readme, "evaluate", tell_comparison(result))
         return
     settings = read_settings(config or DEMO_CONFIG, overrides)
     folder = make_run_folder(out.parent, out.name) if out else make_run_folder(COMPARISONS)

@@ -1,5 +1,7 @@
 """What the tests of the cluster lost or refused, and what was survived: counted into .bench/results.jsonl."""
 
+from collections import Counter
+
 from rich.console import Console
 
 from somnolens.provenance import describe_hardware
@@ -9,7 +11,7 @@ from tests.repository.tree import ROOT
 TRIED: dict[str, tuple[str, bool]] = {}
 """By test: what was lost, and whether the work went on."""
 
-RESULTS = ROOT / ".bench" / "results.jsonl"
+RESULTS, FAULTS = ROOT / ".bench" / "results.jsonl", ROOT / ".bench" / "faults.jsonl"
 
 
 def keep_counts() -> None:
@@ -25,9 +27,26 @@ def keep_counts() -> None:
     ]
     made = [complete_row(row, describe_hardware()) for row in rows]
     write_results(RESULTS, merge_results(read_results(RESULTS), made))
+    write_results(FAULTS, [{"what": what, "survived": passed} for what, passed in TRIED.values()])
     console = Console()
     for test, (what, passed) in TRIED.items():
         console.print(f"{'survived' if passed else 'LOST    '}  {what}  ({test})", markup=False, highlight=False)
+
+
+def format_faults(faults: list[dict[str, object]]) -> str:
+    """A Markdown table: what was lost or refused, how often, and how often the work went on.
+
+    Examples
+    --------
+    >>> print(format_faults([{"what": "a node", "survived": True}, {"what": "a node", "survived": False}]))
+    | lost or refused | times | survived |
+    |---|---:|---:|
+    | a node | 2 | 1 |
+    """
+    lines = ["| lost or refused | times | survived |", "|---|---:|---:|"]
+    tried = Counter(str(fault["what"]) for fault in faults)
+    survived = Counter(str(fault["what"]) for fault in faults if fault["survived"])
+    return "\n".join([*lines, *(f"| {what} | {tried[what]} | {survived[what]} |" for what in sorted(tried))])
 
 
 def describe(name: str, value: int, unit: str, bar: str | None) -> dict[str, object]:

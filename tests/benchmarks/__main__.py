@@ -9,9 +9,11 @@ from rich.console import Console
 
 from somnolens.errors import SettingsError, SomnolensError
 from somnolens.provenance import describe_hardware
+from somnolens.report.marked import write_between_markers
 from tests.benchmarks.results import (
     Row,
     complete_row,
+    forget_others,
     format_results,
     meets_bar,
     merge_results,
@@ -19,6 +21,7 @@ from tests.benchmarks.results import (
     write_readme_table,
     write_results,
 )
+from tests.faults import FAULTS, format_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".bench" / "results.jsonl"
@@ -36,6 +39,8 @@ def main(
     try:
         if write_readme:
             write_readme_table(ROOT / "README.md", read_results(RESULTS))
+            if FAULTS.is_file():
+                write_between_markers(ROOT / "README.md", "faults", format_faults(read_results(FAULTS)))
         else:
             raise typer.Exit(_measure_all(areas or AREAS, console))
     except SomnolensError as error:
@@ -53,7 +58,7 @@ def _measure_all(areas: list[str], console: Console) -> int:
             measured += _measure(area)
         write_results(RESULTS, merge_results(read_results(RESULTS), measured))
     if areas == AREAS:
-        write_results(RESULTS, merge_results([], measured))
+        write_results(RESULTS, forget_others(read_results(RESULTS), measured))
     console.print(format_results(merge_results([], measured)))
     console.print(f"kept in {RESULTS.relative_to(ROOT)}")
     return int(any(meets_bar(row["value"], row["bar"]) is False for row in measured))

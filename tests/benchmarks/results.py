@@ -12,13 +12,13 @@ from rich.table import Table
 
 from somnolens import storage
 from somnolens.errors import SettingsError
+from somnolens.report.marked import write_between_markers
 
 Row = dict[str, Any]
 
 REQUIRED = ("name", "value", "unit", "higher_is_better", "bar")
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 NUMBER = r"(-?\d+(?:\.\d+)?)"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
 def meets_bar(value: float, bar: str | None) -> bool | None:
@@ -57,6 +57,18 @@ def merge_results(before: Iterable[Row], measured: Iterable[Row]) -> list[Row]:
     """Replace rows of the same name, keep the others, sort by name."""
     by_name = {row["name"]: row for row in (*before, *measured)}
     return [by_name[name] for name in sorted(by_name)]
+
+
+def forget_others(before: Iterable[Row], measured: list[Row]) -> list[Row]:
+    """What was measured, and the rows of areas that other commands measure; what an area measures no longer is gone.
+
+    Examples
+    --------
+    >>> forget_others([{"name": "render.old"}, {"name": "stress.lost"}], [{"name": "render.new"}])
+    [{'name': 'render.new'}, {'name': 'stress.lost'}]
+    """
+    areas = {row["name"].partition(".")[0] for row in measured}
+    return merge_results((row for row in before if row["name"].partition(".")[0] not in areas), measured)
 
 
 def write_results(path: Path, rows: Iterable[Row]) -> None:
@@ -98,15 +110,10 @@ def format_markdown(rows: list[Row]) -> str:
 
 
 def write_readme_table(readme: Path, rows: list[Row]) -> None:
-    """Replace what stands between the two markers of the README."""
-    text = readme.read_text(encoding="utf-8")
+    """Write the table into the README."""
     if not rows:
         raise SettingsError("There are no benchmark results yet. Measure them with `make bench`.")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SettingsError(f"{readme.name} must hold the lines {BEGIN} and {END} once each; the table goes between.")
-    head, _, rest = text.partition(BEGIN)
-    tail = rest.partition(END)[2]
-    storage.write_bytes(readme, f"{head}{BEGIN}\n{format_markdown(rows)}\n{END}{tail}".encode())
+    write_between_markers(readme, "bench", format_markdown(rows))
 
 
 def _unit(row: Row) -> str:

@@ -4,8 +4,6 @@ import pytest
 
 from somnolens.errors import SettingsError
 from tests.benchmarks.results import (
-    BEGIN,
-    END,
     complete_row,
     format_results,
     meets_bar,
@@ -72,17 +70,18 @@ def test_terminal_table_has_a_verdict_for_each_bar():
 
 def test_readme_table_replaces_only_what_lies_between_the_markers(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nrest\n")
+    begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
+    readme.write_text(f"# Title\n\n{begin}\nold\n{end}\n\nrest\n")
     rows = [make_row("render.ratio", 412.3, ">= 100", ratio_to="matplotlib"), make_row("score.night_s", 50, "<= 45")]
     write_readme_table(readme, rows)
     write_readme_table(readme, rows)
     assert readme.read_text() == (
-        f"# Title\n\n{BEGIN}\n"
+        f"# Title\n\n{begin}\n"
         "| measure | value | unit | bar |\n|---|---:|---|---|\n"
         "| `render.ratio` | 412 | s to matplotlib | >= 100 ✓ |\n"
         "| `score.night_s` | 50 | s | <= 45 ✗ |\n"
         "\nMeasured with `make bench` on 2 cores, no GPU.\n"
-        f"{END}\n\nrest\n"
+        f"{end}\n\nrest\n"
     )
 
 

@@ -194,7 +194,7 @@ def find_replicas(deployment: str) -> list:
     return list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
 
 
-@pytest.mark.fault("a scorer of the service")
+@pytest.mark.fault("a scorer, or a signal worker, of the service")
 @pytest.mark.cluster
 @pytest.mark.parametrize("deployment", ["Scorer", "SignalWorker"])
 def test_a_night_survives_the_loss_of_who_works_on_it(http, night_path, deployment):

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from somnolens import storage
 from somnolens.aasm import STAGES
-from somnolens.errors import SettingsError
 from somnolens.evaluate.ablation import Ablated
 from somnolens.evaluate.comparison import STEP_SUFFIX, Standing
 from somnolens.evaluate.evaluation import Evaluation
@@ -21,7 +20,6 @@ from somnolens.evaluate.robustness import CLEAN, Spoilt, find_spoilt, measure_lo
 
 Row = dict[str, Any]
 
-BEGIN, END = "<!-- evaluate:begin -->", "<!-- evaluate:end -->"
 HEADINGS: Final = (
     "system",
     "kappa",
@@ -302,19 +300,3 @@ def tell_winner(rows: Sequence[Row], ours: str) -> str:
         f"strongest peer, {best['system']}, by {abs(difference):.2f} of kappa{sure}: {format_interval(mine['kappa'])} "
         f"and {format_interval(best['kappa'])}."
     )
-
-
-def write_between_markers(readme: Path, text: str) -> None:
-    """Replace what stands between the two markers of a README.
-
-    Raises
-    ------
-    SettingsError
-        Where they do not stand there once each.
-    """
-    before = readme.read_text(encoding="utf-8")
-    if before.count(BEGIN) != 1 or before.count(END) != 1:
-        raise SettingsError(f"{readme.name} must hold the lines {BEGIN} and {END} once each; the tables go between.")
-    head, _, rest = before.partition(BEGIN)
-    tail = rest.partition(END)[2]
-    storage.write_bytes(readme, f"{head}{BEGIN}\n{text}\n{END}{tail}".encode())
