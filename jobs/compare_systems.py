@@ -65,7 +65,9 @@ from somnolens.train.features import may_cache
 OURS = "somnolens"
 OURS_OF_THE_NIGHT = OURS + STEP_SUFFIX
 DEMO, COMPARISONS = Path(".demo"), Path(".evaluate")
-RESULT = "comparison.json"
+RESULT, SPOILT_FIGURE = "comparison.json", "robustness.png"
+FIGURES = Path("platform", "figures")
+"""Where a README of the repository has them."""
 AT_CHANCE = ("majority", "zero-shot")
 """Systems that no corruption can make worse: they are not shown any."""
 
@@ -98,8 +100,7 @@ def main(
 ) -> None:
     """Hold an adapter against its peers."""
     if write_readme:
-        result = read_comparison(run or find_newest(COMPARISONS))
-        write_between_markers(write_readme, "evaluate", tell_comparison(result))
+        show_comparison(run or find_newest(COMPARISONS), write_readme)
         return
     settings = read_settings(config or DEMO_CONFIG, overrides)
     folder = make_run_folder(out.parent, out.name) if out else make_run_folder(COMPARISONS)
@@ -268,7 +269,7 @@ def write_comparison(
     write_figure(draw_systems(rows, OURS_OF_THE_NIGHT), out / "systems.png")
     if robustness:
         write_csv(robustness, out / "robustness.csv")
-        write_figure(draw_robustness(robustness, robustness[0]["system"]), out / "robustness.png")
+        write_figure(draw_robustness(robustness, robustness[0]["system"]), out / SPOILT_FIGURE)
     write_bytes(out / "comparison.md", (tell_comparison(result) + "\n").encode())
     metrics = list_metrics(rows, robustness, OURS_OF_THE_NIGHT, minutes)
     write_bytes(out / "metrics.jsonl", "".join(json.dumps(metric) + "\n" for metric in metrics).encode())
@@ -286,6 +287,15 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RunFolderError(f"{folder} is not a comparison: it has no {RESULT}. Make one with `make evaluate`.")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def show_comparison(folder: Path, readme: Path) -> None:
+    """Write the tables of a comparison into a README, and its figure beside the README's other figures."""
+    write_between_markers(readme, "evaluate", tell_comparison(read_comparison(folder)))
+    if (folder / SPOILT_FIGURE).is_file():
+        figures = readme.parent / FIGURES
+        figures.mkdir(parents=True, exist_ok=True)
+        write_bytes(figures / SPOILT_FIGURE, (folder / SPOILT_FIGURE).read_bytes())
 
 
 def tell_comparison(result: dict[str, Any]) -> str:

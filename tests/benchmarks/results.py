@@ -18,6 +18,7 @@ Row = dict[str, Any]
 
 REQUIRED = ("name", "value", "unit", "higher_is_better", "bar")
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+COMMANDS = "`make bench`, `make evaluate`, `make stress` and `make cluster-test`"
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 
 
@@ -106,7 +107,7 @@ def format_markdown(rows: list[Row]) -> str:
         mark = {True: " ✓", False: " ✗", None: ""}[meets_bar(row["value"], row["bar"])]
         lines.append(f"| `{row['name']}` | {format_value(row['value'])} | {_unit(row)} | {row['bar'] or ''}{mark} |")
     hardware = sorted({row["hardware"] for row in rows})
-    return "\n".join([*lines, "", f"Measured with `make bench` on {'; '.join(hardware)}."])
+    return "\n".join([*lines, "", f"Measured with {COMMANDS} on {'; '.join(hardware)}."])
 
 
 def write_readme_table(readme: Path, rows: list[Row]) -> None:

@@ -80,7 +80,7 @@ def test_readme_table_replaces_only_what_lies_between_the_markers(tmp_path):
         "| measure | value | unit | bar |\n|---|---:|---|---|\n"
         "| `render.ratio` | 412 | s to matplotlib | >= 100 ✓ |\n"
         "| `score.night_s` | 50 | s | <= 45 ✗ |\n"
-        "\nMeasured with `make bench` on 2 cores, no GPU.\n"
+        "\nMeasured with `make bench`, `make evaluate`, `make stress` and `make cluster-test` on 2 cores, no GPU.\n"
         f"{end}\n\nrest\n"
     )
 

@@ -88,6 +88,8 @@ def test_the_readme_is_written_by_the_command_from_the_kept_comparison(compariso
     kappa = read_comparison(comparison)["systems"][0]["kappa"]["value"]
     assert f"| somnolens | {kappa:.2f}" in text
     assert "held-out subjects" in text
+    drawn = tmp_path / "platform" / "figures" / "robustness.png"
+    assert drawn.read_bytes() == (comparison / "robustness.png").read_bytes()
 
 
 def test_a_run_without_an_adapter_is_refused(tmp_path):
