@@ -179,6 +179,7 @@ def test_reports_that_nobody_heard_are_read_from_the_checkpoints(found, short_se
     again = summarise_study(study, n_reports).trials[lost.number]
     assert (again.kappa, again.curve, again.stopped_early) == (lost.kappa, lost.curve, False)
     assert again.checkpoint == lost.checkpoint
+    assert again.interrupted == lost.interrupted + 1
 
 
 @pytest.mark.ray

@@ -134,9 +134,11 @@ def _catch_up(study: optuna.Study, run: Path, n_reports: int, price: Price) -> l
         if TRAIN_RUN not in frozen.user_attrs:
             end_trial(study, trial, "it was interrupted before it began")
             continue
-        for figures in _read_kept(_trials_folder(run) / frozen.user_attrs[TRAIN_RUN]):
+        name = frozen.user_attrs[TRAIN_RUN]
+        for figures in _read_kept(_trials_folder(run) / name):
             note_report(trial, figures)
         if n_reports in read_curve(study.get_trials(deepcopy=False)[frozen.number]):
+            trial.set_user_attr(INTERRUPTED, TrialLog(run, name).n_interruptions + 1)
             end_trial(study, trial, gflop=price.measure(trial.params))
         else:
             unfinished.append(frozen.number)
