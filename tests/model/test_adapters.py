@@ -79,6 +79,14 @@ def test_only_lora_weights_are_trained(settings, style):
     assert all("lora_" in name for name, p in looker.named_parameters() if p.requires_grad)
 
 
+def test_an_adapter_is_written_without_asking_the_hub_for_its_base_model(style, tmp_path):
+    """peft would, of a base model by name, and warn where nobody answers; warnings are errors here."""
+    looker = prepare_looker(Settings(), style)
+    attach_lora(looker, TrainSettings(lora_rank=1))
+    write_adapter(tmp_path, looker.model, make_card(Settings(), style, {"cohorts": ["simulated"]}))
+    assert (tmp_path / "adapter_model.safetensors").is_file()
+
+
 def test_a_saved_adapter_gives_the_logits_it_had(adapter):
     folder, looker = adapter
     again, _ = load_adapter(folder, merge=False)

@@ -84,7 +84,7 @@ def make_card(settings: Settings, style: Style, dataset: dict[str, Any], **more:
 def write_adapter(folder: Path, model: PeftModel, card: AdapterCard) -> None:
     """Write the PEFT folder, the card and a model card in words."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(str(folder))
+    model.save_pretrained(str(folder), save_embedding_layers=False)  # no LoRA is on them; "auto" asks the hub
     write_card(folder, card)
 
 

@@ -185,7 +185,7 @@ class _Run:
         weights, state, step = gather_weights(self.looker), gather_state(self.optimiser), self.step
 
         def save(folder: Path) -> None:
-            self.looker.model.save_pretrained(str(folder), state_dict=weights)
+            self.looker.model.save_pretrained(str(folder), state_dict=weights, save_embedding_layers=False)
             torch.save({"optimiser": state, "step": step}, folder / STATE_FILE)
 
         return save
