@@ -199,15 +199,20 @@ def list_entries(engine: Engine, training_s: float | None, settings: Settings) -
     read_night = engine.read_night if engine.sequence else None
     ours = Entry(VisionLanguageModel(OURS, engine), read_night=read_night, training_s=training_s)
     learnt, compare = engine.card.resolved, settings.compare
+    gain_range = learnt.train.gain_range
     peers: dict[str, Callable[[], Entry]] = {
         "majority": lambda: Entry(Majority(), with_step=False),
         "zero-shot": lambda: Entry(load_zero_shot(learnt, engine.style)),
         "YASA": lambda: Entry(Yasa()),
-        "boosting": lambda: Entry(Boosting(compare.boosting_rounds, compare.seed)),
-        "convolution": lambda: Entry(Convolution(compare.convolution_passes, seed=compare.seed)),
+        "boosting": lambda: Entry(Boosting(compare.boosting_rounds, gain_range, compare.seed)),
+        "convolution": lambda: Entry(Convolution(compare.convolution_passes, gain_range=gain_range, seed=compare.seed)),
         "vision head": lambda: Entry(
             VisionHead(
-                load_zero_shot(learnt, engine.style).engine.looker, engine.style, learnt.train.hide_share, compare.seed
+                load_zero_shot(learnt, engine.style).engine.looker,
+                engine.style,
+                learnt.train.hide_share,
+                gain_range,
+                compare.seed,
             )
         ),
     }

@@ -164,7 +164,7 @@ class TrainSettings(Section):
     sampling: Literal["each", "balanced"] = Field(
         "each", description="rows of a pass: each once, or all stages equally often (nothing is left to weigh then)"
     )
-    batch_size: Count = Field(32, description="rows per optimiser step, all workers together")
+    batch_size: Count = Field(16, description="rows per optimiser step, all workers together")
     rows_at_once: int = Field(0, ge=0, description="rows in one forward pass of a worker; 0: its share of a batch")
     read_ahead: int = Field(2, ge=0, description="batches read and decoded in the background while one is computed")
     warmup_share: float = Field(0.1, ge=0, le=1)
@@ -180,6 +180,12 @@ class TrainSettings(Section):
     )
     hide_share: float = Field(
         0.25, ge=0, le=1, description="of the training rows: drawn with some derivations hidden, as if not recorded"
+    )
+    gain_range: float = Field(
+        1.0,
+        ge=1,
+        le=4,
+        description="training rows are drawn anew at gains from its inverse to it, as of other amplifiers and heads",
     )
     max_validation_rows: Count = Field(2000, description="validation rows used while training, evenly spaced")
     night_step: Literal["chain", "recurrent", "none"] = Field(
@@ -205,11 +211,16 @@ class TrainSettings(Section):
     seed: int = Field(7, ge=0)
 
     @model_validator(mode="after")
-    def _share_batches_evenly(self) -> "TrainSettings":
+    def _fit_together(self) -> "TrainSettings":
         if self.batch_size % self.n_workers:
             raise ValueError(
                 f"train.batch_size = {self.batch_size} cannot be shared by train.n_workers = {self.n_workers}; "
                 "choose a multiple"
+            )
+        if self.gain_range > 1 and not self.redraw:
+            raise ValueError(
+                f"train.gain_range = {self.gain_range} needs signals to draw from: set train.redraw = true as well, "
+                "on a dataset built with dataset.keep_signals = true, or leave it at 1"
             )
         if self.min_workers > self.n_workers:
             raise ValueError(

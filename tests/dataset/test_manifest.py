@@ -186,6 +186,22 @@ def test_kept_signals_are_drawn_in_another_style(keeping):
     assert list(wide.read_stages(night)) == list(keeping.read_stages(night))
 
 
+def test_an_epoch_has_a_gain_of_its_own_whoever_asks_for_it(keeping):
+    anew = keeping.draw_anew(keeping.style.render)
+    varied, night = anew.vary_gain(2.0, seed=7), keeping.nights("train")[0]
+    (plain, drawn), (louder, still_drawn) = anew.read_signals(night), varied.read_signals(night)
+    factors = varied.gains.draw(night, np.arange(N_EPOCHS))
+    assert len(set(factors)) == N_EPOCHS
+    assert 0.5 <= factors.min() < 0.8
+    assert 1.25 < factors.max() <= 2
+    np.testing.assert_allclose(louder, plain * factors[:, None, None], rtol=1e-5, atol=1e-4)
+    assert (drawn == still_drawn).all()
+    group, _ = varied.read_signals(night, group=0)
+    assert (group == louder[: len(group)]).all()
+    assert (varied.read_pictures(night) != anew.read_pictures(night)).mean() > 1e-3
+    assert not (varied.gains.draw("another night", np.arange(N_EPOCHS)) == factors).any()
+
+
 def test_without_kept_signals_nothing_is_drawn_anew(built):
     with pytest.raises(DatasetError, match=r"keeps no signals to draw anew. Build it with --set dataset.keep_signals"):
         built.draw_anew(RenderSettings())

@@ -41,6 +41,12 @@ def test_a_batch_that_its_workers_cannot_share_is_refused_before_anything_starts
     )
 
 
+def test_other_gains_need_signals_to_draw_from():
+    with pytest.raises(SettingsError, match=r"train\.gain_range = 1\.5 needs signals .* dataset\.keep_signals = true"):
+        read_settings(overrides=["train.gain_range=1.5"])
+    assert read_settings(overrides=["train.gain_range=1.5", "train.redraw=true"]).train.gain_range == 1.5
+
+
 def test_settings_from_another_version_are_named_with_the_place_they_stand_in():
     with pytest.raises(SettingsError, match=r"in the adapter's card cannot be used: train.lora_size is not a setting"):
         resolve_settings({"train": {"lora_size": 8}}, "the adapter's card")

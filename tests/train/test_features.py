@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from somnolens.aasm import STAGES
+from somnolens.dataset.manifest import open_training_dataset
 from somnolens.train.features import cache_features, load_training_rows, locate_features
 from tests.object_store import serve_bucket
+from tests.small_cohort import build_without_ray
 
 
 def change(settings, **train):
@@ -38,6 +40,21 @@ def test_features_of_three_pictures_are_kept_once_for_each_picture(short_setting
         np.testing.assert_array_equal(shown.numpy(), some.features[some.windows[[2, 0]]].astype(np.float32))
     single = locate_features(tmp_path, short_settings, small_dataset, "train")
     assert locate_features(tmp_path, settings, small_dataset, "train") != single
+
+
+def test_training_rows_alone_are_drawn_at_other_gains(short_settings, small_dataset, tmp_path):
+    keeping = short_settings.dataset.model_copy(update={"keep_signals": True})
+    settings = change(short_settings, redraw=True).model_copy(update={"dataset": keeping})
+    built = build_without_ray(small_dataset.folder.parent / "nights", tmp_path / "dataset", settings)
+    varied = change(settings, gain_range=2.0)
+    opened = open_training_dataset(built.folder, settings)
+    seen = [load_training_rows(one, opened, tmp_path / "cache") for one in (settings, varied)]
+    (train, validation), (other, same) = ([some.draw(np.arange(4)) for some in rows] for rows in seen)
+    assert (train != other).float().mean() > 1e-3
+    assert (validation == same).all()
+    for split, kept_apart in (("train", True), ("validation", False)):
+        paths = {locate_features(tmp_path, one, opened, split) for one in (settings, varied)}
+        assert (len(paths) == 2) is kept_apart
 
 
 @pytest.mark.parametrize("train", [{"max_cache_gb": 1e-6}, {"lora_targets": "language+merger"}])

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from somnolens.aasm import EPOCH_S, STAGES
 from somnolens.config import RenderSettings, Settings, resolve_settings
+from somnolens.dataset.gains import Gains
 from somnolens.dataset.overview import write_overview
 from somnolens.dataset.parting import keep_one, leave_out
 from somnolens.dataset.rows import ShardReport, decode_signals, locate_shard, name_shard
@@ -54,11 +55,14 @@ class Dataset:
         Contents of `dataset.json`.
     drawn_anew : RenderSettings or None
         See `draw_anew`; None for the pictures as they lie there.
+    gains : Gains or None
+        See `vary_gain`; None for the signals as they were recorded.
     """
 
     folder: Path
     manifest: dict[str, Any]
     drawn_anew: RenderSettings | None = None
+    gains: Gains | None = None
 
     @cached_property
     def style(self) -> Style:
@@ -83,6 +87,10 @@ class Dataset:
                 "or take its pictures as they are."
             )
         return replace(self, drawn_anew=render)
+
+    def vary_gain(self, most: float, seed: int) -> "Dataset":
+        """The same epochs, each at a gain of its own; of a dataset that is drawn anew."""
+        return replace(self, gains=Gains(most, seed))
 
     def leave_out(self, cohort: str) -> "Dataset":
         """All cohorts but one to learn from, and that one as the test split; see `parting.leave_out`."""
@@ -160,8 +168,10 @@ class Dataset:
 
     def read_signals(self, night: str, group: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Kept signals in microvolts, float32, shape (n_epochs, n_derivations, n_samples), and which are drawn."""
-        table = self._read(night, ["signals", "uv_per_step", "quality"], group)
+        table = self._read(night, ["epoch", "signals", "uv_per_step", "quality"], group)
         uv_per_step = np.array(table["uv_per_step"].to_pylist(), dtype=np.float32)
+        if self.gains:
+            uv_per_step *= self.gains.draw(night, table["epoch"].to_numpy())[:, None]
         drawn = find_drawn(_encode_quality(table["quality"]))
         return decode_signals(table["signals"].to_pylist(), uv_per_step), drawn
 

@@ -39,6 +39,7 @@ def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: st
         split,
     ]
     key += [settings.model.n_pictures] * (settings.model.n_pictures > 1)
+    key += [f"gain {train.gain_range}"] * (split == "train" and train.gain_range > 1)
     return cache / f"features-{split}-{fingerprint(key)}.npy"
 
 
@@ -103,7 +104,10 @@ def measure_features(looker: Looker, splits: dict[str, Rows]) -> int:
 
 
 def _choose_rows(settings: Settings, dataset: Dataset, split: str) -> Rows:
-    rows, train = load_rows(dataset, split, settings.model.n_pictures), settings.train
+    train = settings.train
+    if split == "train" and train.gain_range > 1:
+        dataset = dataset.vary_gain(train.gain_range, train.seed)
+    rows = load_rows(dataset, split, settings.model.n_pictures)
     if split == "train":
         hide = hide_at_random(len(rows.images), train.hide_share, train.seed, dataset.style)
         return replace(rows, hide=hide)

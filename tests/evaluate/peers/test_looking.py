@@ -54,7 +54,7 @@ def test_the_vision_head_learns_from_frozen_features(engine):
     nights = make_nights(n_training=2, n_test=1, n_epochs=15)
     looker = load_zero_shot(engine.card.resolved, engine.style).engine.looker
     before = {name: weights.clone() for name, weights in looker.named_parameters()}
-    head = VisionHead(looker, engine.style, hide_share=0.25)
+    head = VisionHead(looker, engine.style, hide_share=0.25, gain_range=1.2)
     head.fit(nights.training, nights.validation)
     shown = nights.test[0].read()
     direct = head.stage(shown)

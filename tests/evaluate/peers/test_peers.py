@@ -30,8 +30,8 @@ def measure_kappa(system, night) -> float:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Boosting(n_rounds=4),
-        pytest.param(lambda: Convolution(passes=4, patience=4, batch_size=8), marks=pytest.mark.slow),
+        lambda: Boosting(n_rounds=4, gain_range=1.2),
+        pytest.param(lambda: Convolution(passes=4, patience=4, batch_size=8, gain_range=1.2), marks=pytest.mark.slow),
     ],
     ids=["boosting", "convolution"],
 )

@@ -1,11 +1,14 @@
 """Gradient boosting on spectral features: the strongest of the classical stagers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from lightgbm import Booster, Dataset, train
 
+from somnolens.dataset.gains import draw_gains
 from somnolens.evaluate.peers.spectra import measure_features
 from somnolens.evaluate.peers.tuning import HIDE_SHARE, fill_stages, gather, measure_kappa, take_best
 from somnolens.evaluate.systems import LabelledNight, Shown
@@ -42,13 +45,16 @@ class Boosting:
     ----------
     n_rounds : int
         Most trees for each stage.
+    gain_range : float
+        As `train.gain_range` of the adapter. Epochs of a night are compared here, so that a gain is one of a whole
+        night, which is learnt from twice: as recorded, and at its gain.
     seed : int
     """
 
     name = "boosting"
 
-    def __init__(self, n_rounds: int = 300, seed: int = 7) -> None:
-        self.n_rounds, self.seed = n_rounds, seed
+    def __init__(self, n_rounds: int = 300, gain_range: float = 1.0, seed: int = 7) -> None:
+        self.n_rounds, self.gain_range, self.seed = n_rounds, gain_range, seed
         self.shares: np.ndarray | None = None
         self.chosen: dict[str, Any] = {}
         self.n_parameters: int | None = None
@@ -77,12 +83,15 @@ class Boosting:
     def _gather_hidden(self, nights: Sequence[LabelledNight]) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(self.seed)
 
-        def measure(shown: Shown) -> np.ndarray:
+        def measure(shown: Shown, most: float) -> np.ndarray:
             epochs = shown.prepare()
+            epochs = replace(epochs, signals_uv=epochs.signals_uv * draw_gains(1, most, rng))
             hidden = choose_hidden(len(epochs), HIDE_SHARE, rng, epochs.derivations)
             return measure_features(epochs).hide(hidden)
 
-        return gather(nights, measure)[:2]
+        ranges = (1.0, self.gain_range) if self.gain_range > 1 else (1.0,)
+        learnt = [gather(nights, partial(measure, most=most))[:2] for most in ranges]
+        return np.concatenate([rows for rows, _ in learnt]), np.concatenate([codes for _, codes in learnt])
 
     def _try_all(self, rows: np.ndarray, codes: np.ndarray, seen: np.ndarray, truth: np.ndarray) -> Iterator[Any]:
         """Yield (kappa, (settings, rounds, model)) of each candidate at its best number of rounds."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from somnolens.aasm import EPOCH_S, STAGES
+from somnolens.dataset.gains import draw_gains
 from somnolens.errors import SettingsError
 from somnolens.evaluate.peers.tuning import HIDE_SHARE, gather, measure_kappa
 from somnolens.evaluate.systems import LabelledNight, Shown
@@ -31,8 +32,8 @@ class Convolution:
     """The network of S. Chambon et al. (IEEE TNSRE 26(4), 2018) on all derivations, in fixed microvolts.
 
     Spatial filters over the derivations, then two convolutions over time; epochs by themselves, no context. Weighted
-    cross-entropy, AdamW, derivations hidden anew in each pass; successive halving of the candidates and early
-    stopping on validation nights.
+    cross-entropy, AdamW, derivations hidden and gains drawn anew in each pass; successive halving of the candidates and
+    early stopping on validation nights.
 
     Parameters
     ----------
@@ -40,13 +41,18 @@ class Convolution:
         At most, of the candidate that goes on.
     patience : int
         Passes without a better validation kappa that end a training.
+    gain_range : float
+        As `train.gain_range` of the adapter.
     seed : int
     """
 
     name = "convolution"
 
-    def __init__(self, passes: int = 10, patience: int = 4, batch_size: int = 64, seed: int = 7) -> None:
+    def __init__(
+        self, passes: int = 10, patience: int = 4, batch_size: int = 64, gain_range: float = 1.0, seed: int = 7
+    ) -> None:
         self.passes, self.patience, self.batch_size, self.seed = passes, patience, batch_size, seed
+        self.gain_range = gain_range
         self.shares: np.ndarray | None = None
         self.chosen: dict[str, Any] = {}
         self.n_parameters: int | None = None
@@ -129,7 +135,8 @@ class _Course:
             self.model.train()
             rng = np.random.default_rng([owner.seed, n_pass])
             for places in plan_batches(len(rows), owner.batch_size, owner.seed, n_pass):
-                shown = owner.scale(rows[places])
+                gains = draw_gains(len(places), owner.gain_range, rng)
+                shown = owner.scale(rows[places] * gains[:, None, None])
                 shown[choose_hidden(len(places), HIDE_SHARE, rng, names)] = 0.0
                 optimiser.zero_grad()
                 loss(self.model(torch.from_numpy(shown)), torch.from_numpy(codes[places])).backward()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from somnolens.config import Settings
+from somnolens.dataset.gains import draw_gains
 from somnolens.evaluate.peers.tuning import fill_stages, gather, measure_kappa, take_best
 from somnolens.evaluate.systems import LabelledNight, Shown
 from somnolens.model.adapters import make_card, prepare_looker
@@ -118,8 +120,8 @@ def load_zero_shot(settings: Settings, style: Style) -> VisionLanguageModel:
 class VisionHead:
     """Logistic regression on the frozen vision features of the base model: the encoder without its language.
 
-    Derivations are hidden in as many training pictures as the adapter's. Pooling, strength of the penalty and class
-    weighting are chosen on validation nights.
+    Derivations are hidden in as many training pictures as the adapter's, which are drawn at gains as far apart.
+    Pooling, strength of the penalty and class weighting are chosen on validation nights.
 
     Parameters
     ----------
@@ -127,13 +129,15 @@ class VisionHead:
         The base model; only its vision side is asked.
     style : Style
     hide_share : float
+    gain_range : float
     seed : int
     """
 
     name = "vision head"
 
-    def __init__(self, looker: Looker, style: Style, hide_share: float, seed: int = 7) -> None:
+    def __init__(self, looker: Looker, style: Style, hide_share: float, gain_range: float = 1.0, seed: int = 7) -> None:
         self.looker, self.style, self.hide_share, self.seed = looker, style, hide_share, seed
+        self.gain_range = gain_range
         self.shares: np.ndarray | None = None
         self.chosen: dict[str, Any] = {}
         self.n_parameters: int | None = None
@@ -143,7 +147,7 @@ class VisionHead:
     def fit(self, training: Sequence[LabelledNight], validation: Sequence[LabelledNight]) -> None:
         """Look at every training picture once, then try every candidate."""
         rng = np.random.default_rng(self.seed)
-        rows, codes, _ = gather(training, lambda shown: self._look(self._hide(draw(shown, self.style), rng)))
+        rows, codes, _ = gather(training, lambda shown: self._look(self._hide(self._draw_varied(shown, rng), rng)))
         seen, truth, _ = gather(validation, lambda shown: self._look(draw(shown, self.style)))
         self.chosen, self._model = take_best(_try_all(rows, codes, seen, truth))
         _, self.shares = weigh_stages(codes, self.chosen["class_weighting"])
@@ -175,6 +179,11 @@ class VisionHead:
             return np.concatenate([_pool(self.looker.see(batch.to(device))) for batch in batches])
 
         return np.concatenate(run_lanes(look, lanes))
+
+    def _draw_varied(self, shown: Shown, rng: np.random.Generator) -> np.ndarray:
+        epochs = shown.prepare(self.style.prepare)
+        gains = draw_gains(len(epochs), self.gain_range, rng)[:, None, None]
+        return render_epochs(replace(epochs, signals_uv=epochs.signals_uv * gains), self.style)
 
     def _hide(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         hidden = choose_hidden(len(pictures), self.hide_share, rng, self.style.derivations)
