@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from somnolens.evaluate.ablation import VARIANTS
 from somnolens.report.canvas import render_png
 from somnolens.report.comparison_plots import draw_ablation, draw_robustness, draw_systems
 from somnolens.report.comparison_tables import (
@@ -126,6 +127,13 @@ def test_plots_are_drawn_and_equal_rows_give_equal_bytes():
         lambda: draw_ablation(ablated),
     ):
         assert render_png(draw()) == render_png(draw())
+
+
+def test_no_name_of_a_choice_is_cut_off():
+    row = {"group": "", "variant": "as it is", "night": interval(0.8), "alone": interval(0.7), "ahead": None}
+    figure = draw_ablation([row] + [row | {"group": one.group, "variant": one.name} for one in VARIANTS])
+    figure.draw_without_rendering()
+    assert min(label.get_window_extent().x0 for label in figure.axes[0].get_yticklabels()) > 0
 
 
 def test_the_ablation_is_a_row_for_each_choice():

@@ -28,6 +28,9 @@ OTHERS: Final = (
 )
 """Colour and mark of each other system: told apart by the mark where colours are not."""
 
+_IN_PER_LETTER: Final = 0.068
+"""Of a name beside a row, as wide as letters are on average."""
+
 COLUMNS: Final = (("macro-F1", 0.0), ("a night", 0.8), ("training", 1.55), ("parameters", 2.4))
 """Headings at the right of the first plot, and their place in inches."""
 
@@ -180,9 +183,10 @@ def draw_ablation(rows: Sequence[Row]) -> Figure:
     """
     ordered = list(reversed(rows))
     height_in = 0.36 * len(ordered) + 0.1
-    figure, (axes,) = stack_axes([height_in], top_in=0.75, bottom_in=0.5, gap_in=0, left_in=2.2, right_in=0.5)
-    axes.set_ylim(-0.6, len(ordered) - 0.4)
     names = [f"{row['group']}: {row['variant']}" if row["group"] else row["variant"] for row in ordered]
+    left_in = 0.5 + _IN_PER_LETTER * max(map(len, names))
+    figure, (axes,) = stack_axes([height_in], top_in=0.75, bottom_in=0.5, gap_in=0, left_in=left_in, right_in=0.5)
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_yticks(range(len(ordered)), names)
     axes.tick_params(axis="y", labelsize=9, labelcolor=INK)
     axes.grid(axis="x", color=FAINT, linewidth=0.8)
