@@ -101,8 +101,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-faults", action="store_true", help="keep the counts of survived faults in .bench")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test loses goes along with its result."""
+    """Groups are told before xdist looks for them; what a test loses goes along with its result."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(find_group(item)))
         if mark := item.get_closest_marker("fault"):
@@ -110,10 +111,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def find_group(item: pytest.Item) -> str:
-    """Where groups run side by side, one of them has Ray; of the tests of the clusters, one has the several nodes."""
+    """What runs in one process: the tests of the shared cluster, those of the several nodes, each file of the others."""
     if item.get_closest_marker("cluster"):
         return "several nodes" if "several_nodes" in item.fixturenames else "clusters of their own"
-    return "ray" if item.get_closest_marker("ray") else item.path.name
+    return "the shared cluster" if "ray_cluster" in item.fixturenames else item.path.name
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
