@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def find_group(item: pytest.Item) -> str:
-    """What runs in one process: the tests of the shared cluster, those of the several nodes, each file of the others."""
+    """What runs in one process: tests of the shared cluster, tests of the several nodes, each file of the others."""
     if item.get_closest_marker("cluster"):
         return "several nodes" if "several_nodes" in item.fixturenames else "clusters of their own"
     return "the shared cluster" if "ray_cluster" in item.fixturenames else item.path.name
