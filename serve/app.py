@@ -5,6 +5,7 @@ No postponed annotations in this file: Ray must see the type of the builder's se
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -52,6 +53,10 @@ ROOM_TO_REFUSE = 40
 
 REHEARSAL_S = 300.0
 """A large model is loaded in it."""
+
+STAND_BACK = 4
+"""Steps of `nice` by which those who compute stand behind those who answer, so that a full machine refuses at once.
+Ray starts all of its workers 15 steps down; there are 19."""
 
 WORKER_REQUESTS = 200
 """Under way in one worker; nights wait in it for their turn, while pictures and small questions pass."""
@@ -103,6 +108,7 @@ class Scorer:
     async def __init__(self, settings: ServeSettings) -> None:
         from somnolens.serve.scorer.engines import Engines  # brings torch, which scorers alone need
 
+        os.nice(STAND_BACK)
         per_pass = Histogram("somnolens_pictures_per_pass", boundaries=[1, 2, 4, 8, 16, 32, 64, 128, 256])
         self._engines = Engines(
             settings.max_batch_size, settings.batch_wait_s, settings.models_in_memory, per_pass.observe
@@ -131,6 +137,7 @@ class SignalWorker:
     """
 
     def __init__(self, settings: ServeSettings, scorer: DeploymentHandle) -> None:
+        os.nice(STAND_BACK)
         self._scorer = scorer
         stagers = Stagers(lambda adapter: partial(self._look, adapter=adapter), settings)
         self._work = SignalWork(stagers, open_store(settings), settings, Watch(settings, NightMeters()))

@@ -17,7 +17,8 @@ ACCESS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS
 def serve_bucket(name: str) -> Iterator[Path]:
     """A new bucket; other processes find it by the environment, as on a cluster.
 
-    All servers of a process hold the same buckets, so each test names its own.
+    All servers of a process hold the same buckets, so each test names its own, and it is gone with the block: a
+    module whose tests are shared out may come to this process twice.
     """
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -27,6 +28,7 @@ def serve_bucket(name: str) -> Iterator[Path]:
             bucket = parse_path(f"s3://{name}")
             bucket.mkdir()
             yield bucket
+            bucket.fs.rm(bucket.path, recursive=True)
     finally:
         server.stop()
 

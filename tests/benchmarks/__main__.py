@@ -9,7 +9,7 @@ from rich.console import Console
 
 from somnolens.errors import SettingsError, SomnolensError
 from somnolens.provenance import describe_hardware
-from somnolens.report.marked import write_between_markers
+from tests.benchmarks.readme import write_measured_parts
 from tests.benchmarks.results import (
     Row,
     complete_row,
@@ -18,10 +18,8 @@ from tests.benchmarks.results import (
     meets_bar,
     merge_results,
     read_results,
-    write_readme_table,
     write_results,
 )
-from tests.faults import FAULTS, format_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".bench" / "results.jsonl"
@@ -31,16 +29,14 @@ AREAS = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).paren
 def main(
     areas: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(AREAS)}; all without")] = None,
     write_readme: Annotated[
-        bool, typer.Option("--write-readme", help="only write the README's table from the kept rows")
+        bool, typer.Option("--write-readme", help="only write the README's measured parts from what was kept")
     ] = False,
 ) -> None:
     """Measure the areas and exit with 1 if a bar is missed."""
     console = Console()
     try:
         if write_readme:
-            write_readme_table(ROOT / "README.md", read_results(RESULTS))
-            if FAULTS.is_file():
-                write_between_markers(ROOT / "README.md", "faults", format_faults(read_results(FAULTS)))
+            write_measured_parts(ROOT / "README.md", RESULTS.parent)
         else:
             raise typer.Exit(_measure_all(areas or AREAS, console))
     except SomnolensError as error:

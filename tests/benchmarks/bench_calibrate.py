@@ -1,6 +1,6 @@
 """Whether the embedded adapter's probabilities mean what they say, on subjects that nothing was fitted on.
 
-Its weights learnt from nights of seed 7, its temperatures from nights of seed 501; these are of seed 502.
+Its weights learnt from nights of seed 1001, its temperatures from nights of seed 501; these are of seed 502.
 """
 
 from dataclasses import replace

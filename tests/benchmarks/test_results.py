@@ -3,6 +3,7 @@
 import pytest
 
 from somnolens.errors import SettingsError
+from tests.benchmarks.readme import write_measured_parts
 from tests.benchmarks.results import (
     complete_row,
     format_results,
@@ -91,3 +92,18 @@ def test_a_readme_without_markers_is_left_alone(tmp_path):
     with pytest.raises(SettingsError, match="bench:begin"):
         write_readme_table(readme, [make_row("a.b", 1)])
     assert readme.read_text() == "# Title\n"
+
+
+def test_what_was_not_measured_here_stays_as_it_was(tmp_path):
+    readme, bench = tmp_path / "README.md", tmp_path / ".bench"
+    parts = "".join(
+        f"<!-- {name}:begin -->\nold {name}\n<!-- {name}:end -->\n" for name in ("bench", "support", "stress")
+    )
+    readme.write_text(parts)
+    values = {"explain.support_gap": 39, "explain.support_right": 82, "explain.support_wrong": 43}
+    write_results(bench / "results.jsonl", [make_row(name, value) for name, value in values.items()])
+    write_measured_parts(readme, bench)
+    written = readme.read_text()
+    assert "old bench" not in written
+    assert "supports 82 % of the embedded adapter's right\nanswers and 43 % of its wrong ones." in written
+    assert "old stress" in written

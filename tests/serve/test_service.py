@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import ray
 from ray import serve
@@ -192,6 +193,16 @@ def find_replicas(deployment: str) -> list:
     """Living replicas of a deployment."""
     chosen = [("class_name", "=", f"ServeReplica:somnolens:{deployment}"), ("state", "=", "ALIVE")]
     return list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
+
+
+@pytest.mark.ray
+def test_those_who_compute_stand_back_behind_the_one_who_answers(http):
+    def find_lowest(deployment: str) -> int:
+        (replica,) = find_replicas(deployment)
+        threads = psutil.Process(replica.pid).threads()
+        return max(os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads)
+
+    assert find_lowest("Scorer") == find_lowest("SignalWorker") > find_lowest("Ingress")
 
 
 @pytest.mark.fault("a scorer, or a signal worker, of the service")

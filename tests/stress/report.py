@@ -61,6 +61,41 @@ def describe(told: dict[str, Any]) -> Iterator[str]:
     yield f"memory by role, MB: {told['memory_growth_mb']}"
 
 
+NAMES = (("single", "single epochs"), ("night", "nights of 30 epochs"), ("slow", "nights that come in pieces"))
+
+
+def format_stress(told: dict[str, Any], values: dict[str, float]) -> str:
+    """For a README: what was lost, and a Markdown table of how long answers took.
+
+    Parameters
+    ----------
+    told : dict
+        Of `summarise`.
+    values : dict
+        Rows of `measure`, by name.
+    """
+    lost, double, failed = (f"{values[f'stress.{name}']:.0f}" for name in ("lost", "double", "failed_on_swap"))
+    by_kind = told["by_kind"]
+    refused = by_kind["refused"]
+    lines = [
+        f"Nights asked for: {told['nights_with_key']}. Lost, or answered otherwise than by offline scoring: {lost}; "
+        f"scored twice: {double};\nrequests that failed while adapters changed, a broken one among them: {failed}. "
+        f"Memory grew by {values['stress.memory_growth']:.1f} % (bar 5).",
+        "",
+        "| | answered | p50 | p95 | p99 |",
+        "|---|---:|---:|---:|---:|",
+        *(_tell_kind(name, by_kind[kind], by_kind[kind]["statuses"].get("200", 0)) for kind, name in NAMES),
+        _tell_kind("one request too many (bar 100 ms)", refused, sum(refused["statuses"].values())),
+    ]
+    return "\n".join(lines)
+
+
+def _tell_kind(name: str, one: dict[str, Any], n: int) -> str:
+    """A row; times below a fifth of a second in milliseconds."""
+    times = (one[f"p{share}_s"] for share in (50, 95, 99))
+    return f"| {name} | {n} | " + " | ".join(f"{s:.1f} s" if s >= 0.2 else f"{1000 * s:.0f} ms" for s in times) + " |"
+
+
 def _summarise_kind(attempts: list[Attempt]) -> dict[str, Any]:
     right = _seconds(attempts) or [one.seconds for one in attempts]
     statuses = Counter(str(one.status) for one in attempts)

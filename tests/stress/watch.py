@@ -40,16 +40,17 @@ class Watcher:
             second = int(time.monotonic() - self.started)
             if second % 5 == 0 or not pids:
                 pids = await asyncio.to_thread(find_processes)
-            self._note(pids, await asyncio.to_thread(count_scorers))
+            await asyncio.to_thread(self._note, pids)
             await asyncio.sleep(1.0)
 
     def mark(self, event: str) -> None:
         """Note what is done to the service."""
         self.events.append((time.monotonic() - self.started, event))
 
-    def _note(self, pids: dict[int, str], n_scorers: int) -> None:
+    def _note(self, pids: dict[int, str]) -> None:
+        """Beside the event loop: it takes a tenth of a second, for which no client would be served."""
         now_s = time.monotonic() - self.started
-        self.scorers.append((now_s, n_scorers))
+        self.scorers.append((now_s, count_scorers()))
         for pid, role in pids.items():
             with contextlib.suppress(psutil.Error):
                 self.memory_mb.append((now_s, pid, role, psutil.Process(pid).memory_full_info().uss / MB))
