@@ -8,7 +8,6 @@ WORKERS := -n auto --maxprocesses 4
 SIDE_BY_SIDE := $(WORKERS) --dist worksteal
 BESIDE_RAY := $(WORKERS) --dist loadgroup
 RAY_PART := (ray or slow) and not gpu and not network
-RAY_FILES = $(shell grep -lrE --include='test_*.py' 'mark\.(ray|slow)' tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures page clean infra sbom
@@ -28,7 +27,7 @@ test: $(INSTALLED) ## all tests: first those without Ray, then those with it
 	@fast=0; started=$$(date +%s); \
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) || fast=$$?; \
 	middle=$$(date +%s); ray=0; \
-	$(BIN)/python -m pytest -q $(BESIDE_RAY) -m '$(RAY_PART)' $(RAY_FILES) -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
+	$(BIN)/python -m pytest -q $(BESIDE_RAY) -m '$(RAY_PART)' --marked ray,slow -W ignore::pytest.PytestUnraisableExceptionWarning || ray=$$?; \
 	ended=$$(date +%s); \
 	verdict() { if [ $$1 -eq 0 ]; then echo passed; else echo "FAILED (pytest exit $$1)"; fi; }; \
 	echo; \
@@ -48,7 +47,7 @@ sbom: $(INSTALLED) ## list what is installed as CycloneDX, in build/sbom.json
 	@echo "build/sbom.json"
 
 cluster-test: $(INSTALLED) ## lose nodes, drivers, replicas, a head, a store: 15 minutes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster --keep-faults --durations=30 --durations-min=10 -W ignore::pytest.PytestUnraisableExceptionWarning
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster --marked cluster --keep-faults --durations=30 --durations-min=10 -W ignore::pytest.PytestUnraisableExceptionWarning
 
 stress: $(INSTALLED) ## the service under three minutes of load, faults and adapter changes: eight minutes
 	$(BIN)/python -m tests.stress

@@ -1,6 +1,6 @@
 """Leave one cohort out: train on all others, measure on the one, for every cohort of a dataset.
 
-    python jobs/leave_cohorts_out.py DATASET RUN [--config FILE] [--set section.key=value ...]
+    python jobs/leave_cohorts_out.py DATASET RUN [--only COHORT ...] [--config FILE] [--set section.key=value ...]
 
 Each adapter is in RUN/COHORT/adapter; RUN holds matrix.csv, matrix.png and metrics.json. An adapter is measured on
 every night of the cohort it was kept away from, and on the test nights of the cohorts it learnt from.
@@ -31,16 +31,17 @@ TITLE = "Trained without each cohort"
 def main(
     dataset: Annotated[Path, typer.Argument(help="folder made by build_dataset.py, of several cohorts")],
     run: Annotated[Path, typer.Argument(help="new folder of this run")],
+    only: Annotated[list[str], typer.Option(help="leave out this one; may be repeated; all in turn without")] = [],  # noqa: B006
     config: Config = None,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Train without each cohort in turn, and measure on it."""
     settings = read_settings(config, overrides)
     opened = open_dataset(dataset)
-    list_cohorts(opened)
+    left_out = choose_cohorts(opened, only)
     make_run_folder(run.parent, run.name)
     with cluster(run / LOG_FILE, settings.train.n_workers + 1) as console:
-        cells = leave_out_each(opened, run, settings, console)
+        cells = leave_out_each(left_out, opened, run, settings, console)
         write_matrix(cells, run, TITLE)
         console.print(format_matrix(cells, TITLE))
         console.print(f"Adapters, table and figure are in {run}.")
@@ -62,10 +63,24 @@ def list_cohorts(dataset: Dataset) -> list[str]:
     return cohorts
 
 
-def leave_out_each(dataset: Dataset, run: Path, settings: Settings, console: Console) -> list[Cell]:
-    """Train and measure without each cohort in turn."""
+def choose_cohorts(dataset: Dataset, only: list[str]) -> list[str]:
+    """Those that were named, or all.
+
+    Raises
+    ------
+    DatasetError
+        Where one is not in the dataset.
+    """
+    there = list_cohorts(dataset)
+    if unknown := sorted(set(only) - set(there)):
+        raise DatasetError(f"{dataset.folder} holds no cohort {', '.join(unknown)}. There are {', '.join(there)}.")
+    return [cohort for cohort in there if cohort in only] or there
+
+
+def leave_out_each(cohorts: list[str], dataset: Dataset, run: Path, settings: Settings, console: Console) -> list[Cell]:
+    """Train and measure without each of these cohorts in turn."""
     cells = []
-    for cohort in list_cohorts(dataset):
+    for cohort in cohorts:
         console.print(f"Without {cohort}")
         settings_here = settings.model_copy(update={"train": settings.train.model_copy(update={"leave_out": cohort})})
         train(dataset.folder, run / cohort, settings_here, console)

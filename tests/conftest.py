@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; a pool of threads each would be in the way
 from collections.abc import Iterator
@@ -99,6 +100,15 @@ def pytest_collection_finish() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-faults", action="store_true", help="keep the counts of survived faults in .bench")
+    parser.addoption("--marked", default="", help="only files in which one of these marks stands, as ray,slow")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files without a wanted mark are not imported: that takes longer than many a test."""
+    marks = config.getoption("--marked").replace(",", "|")
+    if marks and collection_path.match("test_*.py"):
+        return not re.search(rf"\bmark\.({marks})\b", collection_path.read_text()) or None
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -126,9 +136,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    from tests.faults import TRIED, keep_counts
+    if session.config.getoption("--keep-faults") and not hasattr(session.config, "workerinput"):
+        from tests.faults import keep_counts
 
-    if TRIED and session.config.getoption("--keep-faults") and not hasattr(session.config, "workerinput"):
         keep_counts()
 
 

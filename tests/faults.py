@@ -15,7 +15,9 @@ RESULTS, FAULTS = ROOT / ".bench" / "results.jsonl", ROOT / ".bench" / "faults.j
 
 
 def keep_counts() -> None:
-    """Write the counts and show the list."""
+    """Write the counts and show the list; where nothing was tried, earlier counts stay."""
+    if not TRIED:
+        return
     survived = sum(passed for _, passed in TRIED.values())
     rows = [
         describe(

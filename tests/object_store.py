@@ -1,7 +1,9 @@
 """An object store on this machine, spoken to over HTTP as Amazon's is."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,24 +15,28 @@ from somnolens.storage import parse_path
 ACCESS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
+@cache
+def start_server() -> str:
+    """Address of the one server of this process, which ends with it: to stop one takes half a second."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    atexit.register(server.stop)
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
 @contextmanager
 def serve_bucket(name: str) -> Iterator[Path]:
     """A new bucket; other processes find it by the environment, as on a cluster.
 
-    All servers of a process hold the same buckets, so each test names its own, and it is gone with the block: a
-    module whose tests are shared out may come to this process twice.
+    Each test names its own, and it is gone with the block: a module whose tests are shared out may come to this
+    process twice.
     """
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        with enter_store(f"http://{host}:{port}", "key", "secret", "us-east-1"):
-            bucket = parse_path(f"s3://{name}")
-            bucket.mkdir()
-            yield bucket
-            bucket.fs.rm(bucket.path, recursive=True)
-    finally:
-        server.stop()
+    with enter_store(start_server(), "key", "secret", "us-east-1"):
+        bucket = parse_path(f"s3://{name}")
+        bucket.mkdir()
+        yield bucket
+        bucket.fs.rm(bucket.path, recursive=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from somnolens.config import PrepareSettings, RenderSettings
 from somnolens.render.style import Style
 from tests.fuzz import Outcome, list_mutants, try_mutants
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory) -> list[Outcome]:

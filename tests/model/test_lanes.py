@@ -53,9 +53,13 @@ def test_what_goes_wrong_in_a_lane_is_raised(two_threads):
         run_lanes(work, plan_lanes(64, 32, CPU))
 
 
+@pytest.fixture(scope="module")
+def looker(adapter_folder):
+    return load_engine(adapter_folder).looker
+
+
 @pytest.mark.parametrize("with_hidden", [False, True])
-def test_pictures_looked_at_side_by_side_get_the_answers_of_one_pass(two_threads, with_hidden):
-    looker = load_engine("embedded").looker
+def test_pictures_looked_at_side_by_side_get_the_answers_of_one_pass(two_threads, looker, with_hidden):
     n_hidden = looker.n_hidden if with_hidden else 0
     pictures = np.random.default_rng(0).integers(0, 6, (21, *looker.shape_px)).astype(np.uint8)
     told: list[int] = []

@@ -131,7 +131,8 @@ def open_browser(folder: Path) -> Iterator[Page]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             address = next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
-            with connect(address, max_size=None, ping_interval=None) as socket:  # pings draw at random under others
+            # pings draw at random under others; with a queue that is full, closing waits for ten seconds
+            with connect(address, max_size=None, max_queue=None, ping_interval=None) as socket:
                 yield Page(socket)
         finally:
             process.terminate()

@@ -21,6 +21,7 @@ from somnolens.errors import AdapterError, ServiceError
 from somnolens.score.night import score_recording
 from somnolens.serve.app import Scorer
 from somnolens.serve.running import start_service, stop_service
+from tests.processes import wait_for
 
 NAME = b"Doe Jane Secret"
 
@@ -189,17 +190,22 @@ def test_an_explanation_ends_when_its_client_leaves(http, night_path):
     assert len(read_replica_logs("Scorer", "leaves-8")) < 181 // 8
 
 
-def find_replicas(deployment: str) -> list:
-    """Living replicas of a deployment."""
+def find_replica(deployment: str) -> int:
+    """Process of the only replica of a deployment; one that was just lost is in Ray's list for a while."""
     chosen = [("class_name", "=", f"ServeReplica:somnolens:{deployment}"), ("state", "=", "ALIVE")]
-    return list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
+
+    def find_living() -> list[int]:
+        listed = list_actors(address=ray.get_runtime_context().gcs_address, filters=chosen)
+        return [replica.pid for replica in listed if psutil.pid_exists(replica.pid)]
+
+    wait_for(lambda: len(find_living()) == 1, 60, f"one {deployment}")
+    return find_living()[0]
 
 
 @pytest.mark.ray
 def test_those_who_compute_stand_back_behind_the_one_who_answers(http):
     def find_lowest(deployment: str) -> int:
-        (replica,) = find_replicas(deployment)
-        threads = psutil.Process(replica.pid).threads()
+        threads = psutil.Process(find_replica(deployment)).threads()
         return max(os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads)
 
     assert find_lowest("Scorer") == find_lowest("SignalWorker") > find_lowest("Ingress")
@@ -211,11 +217,11 @@ def test_those_who_compute_stand_back_behind_the_one_who_answers(http):
 def test_a_night_survives_the_loss_of_who_works_on_it(http, night_path, deployment):
     whole = night_path.read_bytes()
     expected = http.post("/v1/nights", content=whole).json()
-    (replica,) = find_replicas(deployment)
+    replica = find_replica(deployment)
     with ThreadPoolExecutor() as threads:
         nights = [threads.submit(http.post, "/v1/nights", content=whole) for _ in range(2)]
         time.sleep(0.5)
-        os.kill(replica.pid, signal.SIGKILL)
+        os.kill(replica, signal.SIGKILL)
         answers = [night.result() for night in nights]
     assert [answer.status_code for answer in answers] == [200, 200]
     for answer in answers:
@@ -225,11 +231,11 @@ def test_a_night_survives_the_loss_of_who_works_on_it(http, night_path, deployme
 
 @pytest.mark.cluster
 def test_a_stream_goes_on_when_its_worker_is_lost(service, http, night_path):
-    (worker,) = find_replicas("SignalWorker")
+    worker = find_replica("SignalWorker")
     with Client(service) as client:
         told = client.stream(night_path)
         first = next(told)
-        os.kill(worker.pid, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
         *_, night = told
     assert (first.state, len(night.stages)) == ("reading", 20)
 
@@ -238,8 +244,7 @@ def test_a_stream_goes_on_when_its_worker_is_lost(service, http, night_path):
 def test_a_night_survives_the_loss_of_its_ingress(service, http, night_path):
     with Client(service, retries=Retries(most=10)) as client:
         id = client.submit(night_path)
-        (ingress,) = find_replicas("Ingress")
-        os.kill(ingress.pid, signal.SIGKILL)
+        os.kill(find_replica("Ingress"), signal.SIGKILL)
         assert len(client.wait(id).stages) == 20
 
 

@@ -73,6 +73,7 @@ def test_the_stream_repeats_itself_from_its_seed(style):
     assert torch.equal(tokens[0], tokens[1])
 
 
+@pytest.mark.slow
 def test_pretraining_lowers_the_loss_and_leaves_stage_tokens_alone(style):
     model, tokenizer = build_model(seed=0)
     stages = find_class_tokens(tokenizer)
