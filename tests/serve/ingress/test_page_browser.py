@@ -27,6 +27,8 @@ from somnolens.simulate.chain import draw_stages
 from tests.report.browser import Page, find_browser, open_browser
 from tests.report.test_morning_browser import CONTRASTS
 
+pytestmark = pytest.mark.slow
+
 DESK, PHONE = (1440, 900), (390, 844)
 visits = count()
 PAINTED = """
