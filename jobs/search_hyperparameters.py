@@ -24,7 +24,7 @@ from somnolens.errors import RunFolderError, SomnolensError
 from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.jobs.train_adapter import cache_vision, finish
-from somnolens.provenance import begin_run
+from somnolens.provenance import begin_run, hold_run
 from somnolens.report.canvas import write_figure
 from somnolens.report.search import draw_front, draw_history, draw_importance
 from somnolens.storage import is_here, list_names, parse_path, write_bytes
@@ -55,13 +55,14 @@ def main(
     settings = read_settings(config, overrides)
     check_space(settings)
     resume = begin(run, resume, open_training_dataset(dataset, settings))
-    if resume:
-        reopen_study(settings, run)
     n_workers = settings.train.n_workers * settings.search.max_concurrent_trials
-    with cluster(run / LOG_FILE, n_workers + 1) as console:
-        found = search(dataset, run, settings, console, resume)
-        console.print(format_trials(found))
-        console.print(describe(found, run), soft_wrap=True, highlight=False)
+    with hold_run(run):
+        if resume:
+            reopen_study(settings, run)
+        with cluster(run / LOG_FILE, n_workers + 1) as console:
+            found = search(dataset, run, settings, console, resume)
+            console.print(format_trials(found))
+            console.print(describe(found, run), soft_wrap=True, highlight=False)
 
 
 def begin(run: Path, resume: bool, dataset: Dataset) -> bool:

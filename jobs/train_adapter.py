@@ -20,7 +20,7 @@ from somnolens.errors import RunFolderError
 from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress, run_on_worker
 from somnolens.model.adapter_card import AdapterCard
-from somnolens.provenance import begin_run, make_run_folder
+from somnolens.provenance import begin_run, hold_run, make_run_folder
 from somnolens.score.fitting import finish_adapter
 from somnolens.storage import bring_folder, is_here, put_folder, settle
 from somnolens.train.features import may_cache, write_features
@@ -41,7 +41,7 @@ def main(
     settings = read_settings(config, overrides)
     opened = open_training_dataset(dataset, settings)
     goes_on = begin(run, resume, settings, opened)
-    with cluster(run / LOG_FILE, settings.train.n_workers + 1) as console:
+    with hold_run(run), cluster(run / LOG_FILE, settings.train.n_workers + 1) as console:
         if goes_on:
             console.print(f"Going on with the run in {run}.")
         card = train(dataset, run, settings, console)

@@ -1,11 +1,14 @@
 """What made this file: run folders, code revision, fingerprints, hardware."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 
 from somnolens import __version__
 from somnolens.errors import RunFolderError
-from somnolens.storage import create_bytes, list_names
+from somnolens.storage import create_bytes, is_here, list_names
 
 BEGUN_FILE = "begun.json"
 """What was asked of a run that can be gone on with."""
@@ -67,6 +70,41 @@ def begin_run(run: Path, asked: dict[str, Any], advice: str = "--resume goes on 
         other = " and ".join(changed)
         raise RunFolderError(f"{_refuse(run)} It was begun with other {other}; {advice}")
     return True
+
+
+@contextmanager
+def hold_run(run: Path) -> Iterator[None]:
+    """Keep a run folder for this process, so that no two of them go on with the same run at once.
+
+    By a lock of the operating system on the folder, which is gone with the process, however that ends. A store has
+    none, nor have some network file systems: there two are not told apart.
+
+    Raises
+    ------
+    RunFolderError
+        Where another process holds it.
+    """
+    if not is_here(run):
+        yield
+        return
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        _lock(descriptor, run)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, run: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunFolderError(
+            f"Another process is at work in the run folder {run}. Wait until it has ended, or stop it first."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EBADF):
+            raise
 
 
 def _refuse(run: Path) -> str:

@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from optuna import Study
 from optuna.storages.journal._storage import JournalOperation as Told
 from optuna.trial import TrialState
 from upath import UPath
 
-from somnolens.config import Choices, Range, SearchSettings, Settings
+from somnolens.config import Choices, Range, SearchSettings, Settings, TrackingSettings
 from somnolens.model.adapter_card import read_card
 from somnolens.storage import list_names, put_folder
 from somnolens.train.features import cache_features
@@ -30,6 +31,7 @@ from somnolens.train.study import (
     read_trials,
     summarise_study,
 )
+from somnolens.train.tracking import Tracker
 from somnolens.train.worker import OBJECTIVE
 from tests.object_store import ACCESS, serve_bucket
 
@@ -213,13 +215,36 @@ def test_tune_keeps_the_listener_on_disk_without_the_screen_it_writes_to():
     listener.on_trial_result(0, [], type("T", (), {"trial_id": "a"})(), {})
 
 
+def make_searcher(study: Study, settings: Settings, run: Path) -> _Study:
+    """As Tune gets it ready."""
+    searcher = _Study(study, settings, run, unfinished=[], price=Price(settings))
+    space = {name: _to_domain(domain) for name, domain in settings.search.space.items()}
+    searcher.set_search_properties(OBJECTIVE, "max", space)
+    return searcher
+
+
+def test_a_trial_that_was_stopped_has_ended_in_mlflow_too(short_settings, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    tracking = TrackingSettings(tensorboard=False, mlflow="run")
+    settings = plan(short_settings, n_trials=1).model_copy(update={"tracking": tracking})
+    study = begin_study(settings, tmp_path)
+    searcher = make_searcher(study, settings, tmp_path)
+    searcher.suggest("a")
+    (trial,) = load_study(tmp_path).trials
+    figures = {"kappa": 0.5, "step": 3, "reports": 1, "checkpoint_path": "/runs/a/step_3"}
+    Tracker(settings, tmp_path, trial.user_attrs[TRAIN_RUN]).write(figures)
+    searcher.on_trial_complete("a", figures)
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name(tmp_path.name).experiment_id])
+    assert (run.info.run_name, run.info.status) == (trial.user_attrs[TRAIN_RUN], "KILLED")
+
+
 def test_a_searcher_of_two_objectives_tells_the_study_what_a_trial_costs(short_settings, tmp_path):
     space = {"render.preset": Choices(choices=("strip-448", "wide-896"))}
-    search = SearchSettings(space=space, objectives="kappa and cost", n_trials=4)
+    search = SearchSettings(space=space, objectives="kappa and cost", n_trials=4, seed=6)
     settings = short_settings.model_copy(update={"search": search})
     study = begin_study(settings, tmp_path)
-    searcher = _Study(study, tmp_path, seed=6, unfinished=[], price=Price(settings))
-    searcher.set_search_properties(OBJECTIVE, "max", {name: _to_domain(domain) for name, domain in space.items()})
+    searcher = make_searcher(study, settings, tmp_path)
     for trial_id in "abcd":
         is_wide = searcher.suggest(trial_id)["render.preset"] == "wide-896"
         figures = {"kappa": 0.8 if is_wide else 0.7, "reports": 1, "checkpoint_path": "/runs/a/step_1"}

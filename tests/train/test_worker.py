@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
 from somnolens.errors import RunFolderError, SettingsError
 from somnolens.model.adapter_card import read_card
-from somnolens.provenance import begin_run
+from somnolens.provenance import begin_run, hold_run
 from somnolens.score.engine import load_engine
 from somnolens.storage import list_names, write_bytes
 from somnolens.train.features import cache_features
@@ -149,6 +151,23 @@ def test_a_folder_that_holds_anything_else_is_no_run_folder(place):
     write_bytes(place / "run" / "thesis.txt", b"mine")
     with pytest.raises(RunFolderError, match="No run overwrites another"):
         begin_run(place / "run", {})
+
+
+def test_a_run_is_one_process_s_at_a_time_for_as_long_as_that_lives(tmp_path):
+    hold = f"""
+from pathlib import Path
+from somnolens.provenance import hold_run
+with hold_run(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    input()
+"""
+    with Popen([sys.executable, "-c", hold], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(RunFolderError, match=r"Another process is at work in the run folder .*, or stop it first"):
+            hold_run(tmp_path).__enter__()
+        other.kill()
+    with hold_run(tmp_path):
+        assert list(tmp_path.iterdir()) == []
 
 
 class LostError(Exception):

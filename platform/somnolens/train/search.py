@@ -34,7 +34,7 @@ from somnolens.train.study import (
     take_up,
     write_trials,
 )
-from somnolens.train.tracking import Tracker
+from somnolens.train.tracking import Tracker, end_tracking
 from somnolens.train.trial_log import TrialLog
 from somnolens.train.worker import OBJECTIVE, TrackReports, build_trainer, explain_failure, keep_checkpoint, reach
 
@@ -86,7 +86,7 @@ def search_hyperparameters(
     unfinished = _catch_up(study, run, n_reports, price)
     n_left = settings.search.n_trials - count_finished(study)
     if n_left > 0:
-        searcher = _Study(study, run, settings.search.seed, unfinished, price)
+        searcher = _Study(study, settings, run, unfinished, price)
         _make_tuner(settings, dataset, run, searcher, n_left, _Listener(report)).fit()
     search = summarise_study(study, n_reports)
     write_trials(search, run)
@@ -164,19 +164,19 @@ class _Study(OptunaSearch):
     Parameters
     ----------
     study : optuna.Study
+    settings : Settings
+        Of a search that is gone on with, the draws of its seed go on too: they are not those of the beginning again.
     run : Path
-    seed : int
-        Of a search that is gone on with, the draws go on too: they are not those of the beginning again.
     unfinished : list of int
         Trials to take up before new ones are asked for.
     price : Price
     """
 
-    def __init__(self, study: optuna.Study, run: Path, seed: int, unfinished: list[int], price: Price) -> None:
-        self._run, self._unfinished, self._price = run, list(unfinished), price
+    def __init__(self, study: optuna.Study, settings: Settings, run: Path, unfinished: list[int], price: Price) -> None:
+        self._settings, self._run, self._unfinished, self._price = settings, run, list(unfinished), price
         n_begun = count_finished(study) + len(unfinished)
         super().__init__(
-            sampler=optuna.samplers.TPESampler(seed=seed + n_begun, n_startup_trials=4),
+            sampler=optuna.samplers.TPESampler(seed=settings.search.seed + n_begun, n_startup_trials=4),
             storage=open_storage(run),
             study_name=study.study_name,
         )
@@ -203,6 +203,7 @@ class _Study(OptunaSearch):
             note_report(trial, result)  # the report that a trial is stopped at is told here alone
         why = self._look_back(trial, lost=error)
         end_trial(self._ot_study, trial, why, None if why else self._price.measure(trial.params))
+        end_tracking(self._settings, self._run, trial.user_attrs[TRAIN_RUN], "FAILED" if why else "KILLED")
         self._completed_trials.add(trial_id)
 
     def _look_back(self, trial: optuna.Trial, lost: bool) -> str:

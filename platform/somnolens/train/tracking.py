@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -100,6 +101,22 @@ class Tracker:
             yield _MLflow(self.settings, self.run, self.name)
 
 
+def end_tracking(settings: Settings, run: Path, name: str, status: str) -> None:
+    """End a run in MLflow that nobody else will: its own process was stopped, and could not say so.
+
+    Parameters
+    ----------
+    settings : Settings
+    run : Path
+    name : str
+        As `Tracker` has them.
+    status : {'KILLED', 'FAILED'}
+        What becomes of a run that counts as running; one that has ended stays as it is.
+    """
+    if settings.tracking.mlflow:
+        _MLflow(settings, run, name).end(status)
+
+
 class _TensorBoard:
     """Event files of one run; a run that is gone on with adds a file.
 
@@ -179,22 +196,39 @@ class _MLflow:
             print(f"MLflow did not take the figures of step {step}: {error}", flush=True)
 
     def close(self, status: str) -> None:
+        if self.run_id and status:
+            self._tell_end(lambda: self.client.set_terminated(self.run_id, status))
+
+    def end(self, status: str) -> None:
+        """Give a run its status that counts as running still."""
+
+        def end() -> None:
+            found = self._find_run(self.open_experiment())
+            if found and found.info.status == "RUNNING":
+                self.client.set_terminated(found.info.run_id, status)
+
+        self._tell_end(end)
+
+    def _tell_end(self, tell: Callable[[], None]) -> None:
         from mlflow.exceptions import MlflowException
 
-        if self.run_id and status:
-            try:
-                self.client.set_terminated(self.run_id, status)
-            except (MlflowException, OSError) as error:
-                print(f"MLflow did not take the end of the run: {error}", flush=True)
+        try:
+            tell()
+        except (MlflowException, OSError) as error:
+            print(f"MLflow did not take the end of the run: {error}", flush=True)
+
+    def _find_run(self, experiment: str) -> Any:
+        """The run of this name, or None."""
+        named = f"attributes.run_name = '{self.name}'"
+        return next(iter(self.client.search_runs([experiment], named, max_results=1)), None)
 
     def _open_run(self) -> str:
         """The run of this name, to go on with; or a new one, with its settings."""
         from mlflow.entities import Param
 
         experiment = self.open_experiment()
-        found = self.client.search_runs([experiment], f"attributes.run_name = '{self.name}'", max_results=1)
-        if found:
-            return found[0].info.run_id
+        if found := self._find_run(experiment):
+            return found.info.run_id
         run_id = self.client.create_run(experiment, run_name=self.name).info.run_id
         params = [Param(key, value[:_LONGEST_PARAMETER]) for key, value in list_parameters(self.settings).items()]
         for first in range(0, len(params), _PARAMETERS_AT_ONCE):
