@@ -25,7 +25,6 @@ from somnolens.storage import write_bytes
 
 SEED, HOURS = 7, 8
 SHOTS = {
-    "page-start": (1000, 720, False),
     "page-night": (1440, 900, False),
     "page-dark": (1440, 900, True),
     "page-phone": (390, 1500, False),
@@ -50,8 +49,8 @@ def main(
         path = f"/v1/nights/{night['id']}"
         epoch = correct_some(http, path, night)
         for name, (width, height, is_dark) in SHOTS.items():
-            place = "" if name == "page-start" else f"#night={night['id']}&epoch={epoch + 1}"
-            write_bytes(out / f"{name}.png", take_shot(f"{url}/{place}", width, height, is_dark))
+            place = f"{url}/#night={night['id']}&epoch={epoch + 1}"
+            write_bytes(out / f"{name}.png", take_shot(place, width, height, is_dark))
         if not kept:
             http.delete(path)
     Console().print(f"The pictures are in {out}.")
