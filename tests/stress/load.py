@@ -71,6 +71,9 @@ class Load:
         With the key of a steady client.
     flood : AsyncClient
         With a key that may do less.
+    one_flood : Lock
+        Kept by whoever fills the service: how long one refusal takes is not told by a hundred at the same moment, which
+        stand in a row.
     """
 
     http: httpx.AsyncClient
@@ -79,6 +82,7 @@ class Load:
     singles: list[Sent]
     ledger: Ledger
     ending: asyncio.Event
+    one_flood: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, seconds: float) -> None:
         """Send until the time is over, and then until everything that was begun is answered."""
@@ -161,7 +165,8 @@ class Load:
 
     async def flood_epochs(self, dice: random.Random) -> None:
         """A hundred epochs at the same moment, of a client that may have eight under way."""
-        await asyncio.gather(*(self._flood_one(dice.choice(self.singles)) for _ in range(100)))
+        async with self.one_flood:
+            await asyncio.gather(*(self._flood_one(dice.choice(self.singles)) for _ in range(100)))
 
     async def _flood_one(self, sent: Sent) -> None:
         began_s = self.ledger.now_s

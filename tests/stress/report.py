@@ -76,7 +76,7 @@ def format_stress(told: dict[str, Any], values: dict[str, float]) -> str:
     """
     lost, double, failed = (f"{values[f'stress.{name}']:.0f}" for name in ("lost", "double", "failed_on_swap"))
     by_kind = told["by_kind"]
-    refused = by_kind["refused"]
+    refused, flood = by_kind["refused"], by_kind["flood"]
     lines = [
         f"Nights asked for: {told['nights_with_key']}. Lost, or answered otherwise than by offline scoring: {lost}; "
         f"scored twice: {double};\nrequests that failed while adapters changed, a broken one among them: {failed}. "
@@ -86,6 +86,7 @@ def format_stress(told: dict[str, Any], values: dict[str, float]) -> str:
         "|---|---:|---:|---:|---:|",
         *(_tell_kind(name, by_kind[kind], by_kind[kind]["statuses"].get("200", 0)) for kind, name in NAMES),
         _tell_kind("one request too many (bar 100 ms)", refused, sum(refused["statuses"].values())),
+        _tell_kind("of a hundred at once, those that were let in", flood, flood["statuses"].get("200", 0)),
     ]
     return "\n".join(lines)
 

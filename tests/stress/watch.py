@@ -24,9 +24,13 @@ ROLES = {
 }
 
 
+MEMORY_EACH_S = 5
+"""To ask for the memory of a process holds it up for some milliseconds."""
+
+
 @dataclass(eq=False)
 class Watcher:
-    """Memory by process and number of scorers, every second."""
+    """Memory by process, and number of scorers every second."""
 
     started: float
     scorers: list[tuple[float, int]] = field(default_factory=list)
@@ -35,23 +39,20 @@ class Watcher:
 
     async def watch(self) -> None:
         """Until it is cancelled."""
-        pids: dict[int, str] = {}
         while True:
-            second = int(time.monotonic() - self.started)
-            if second % 5 == 0 or not pids:
-                pids = await asyncio.to_thread(find_processes)
-            await asyncio.to_thread(self._note, pids)
+            if int(time.monotonic() - self.started) % MEMORY_EACH_S == 0:
+                await asyncio.to_thread(self._note_memory)
+            self.scorers.append((time.monotonic() - self.started, await asyncio.to_thread(count_scorers)))
             await asyncio.sleep(1.0)
 
     def mark(self, event: str) -> None:
         """Note what is done to the service."""
         self.events.append((time.monotonic() - self.started, event))
 
-    def _note(self, pids: dict[int, str]) -> None:
-        """Beside the event loop: it takes a tenth of a second, for which no client would be served."""
+    def _note_memory(self) -> None:
+        """Beside the event loop, in which clients would wait for it."""
         now_s = time.monotonic() - self.started
-        self.scorers.append((now_s, count_scorers()))
-        for pid, role in pids.items():
+        for pid, role in find_processes().items():
             with contextlib.suppress(psutil.Error):
                 self.memory_mb.append((now_s, pid, role, psutil.Process(pid).memory_full_info().uss / MB))
 
