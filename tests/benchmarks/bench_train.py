@@ -29,7 +29,7 @@ from tests.benchmarks.bench_render import prepare_night
 
 SETTINGS = Settings(train={"n_workers": 1, "passes": 1})
 STYLE = Style(SETTINGS.render, SETTINGS.prepare)
-N_STEPS = 8
+N_STEPS = 24
 
 
 def measure() -> list[dict]:
