@@ -1,5 +1,7 @@
 """What training will cost, against what it costs: parameters, tokens, operations, saved tensors."""
 
+import re
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -14,6 +16,8 @@ from somnolens.model.budget import Budget, find_peak, plan_training
 from somnolens.render.style import Style
 from tests.repository.tree import ROOT
 from tests.tiny_models import MODELS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 PUBLISHED_PARAMETERS = {
     "Qwen/Qwen3-VL-2B-Instruct": 2_127_532_032,
@@ -133,8 +137,19 @@ def test_gradient_checkpointing_keeps_less_and_changes_no_gradient():
 
 
 @pytest.mark.parametrize("name", list_published())
-def test_published_configurations_give_the_published_number_of_parameters(name):
-    assert plan_training(_make_settings(name)).n_parameters == PUBLISHED_PARAMETERS[name]
+def test_published_configurations_give_the_published_number_of_parameters_and_the_tokens_of_the_readme(name):
+    budget = plan_training(_make_settings(name))
+    assert budget.n_parameters == PUBLISHED_PARAMETERS[name]
+    family, kind = budget.blueprint.family, budget.blueprint.model.config.model_type
+    (row,) = re.findall(rf"^\| .*\| `{kind}` \| .*$", README, flags=re.MULTILINE)
+    assert int(row.split("|")[3]) == family.count_image_tokens(224, 448)
+    for width, height, n_tokens in re.findall(r"(\d+) x (\d+): (\d+)", row):
+        assert int(n_tokens) == family.count_image_tokens(int(height), int(width))
+
+
+def test_the_readme_counts_the_parameters_of_the_embedded_model():
+    told = re.search(r"\(([\d.]+) million parameters, Qwen3-VL\s+architecture", README)
+    assert float(told.group(1)) == round(plan_training(Settings()).n_parameters / 1e6, 1)
 
 
 def _make_settings(name: str) -> Settings:
