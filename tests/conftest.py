@@ -75,6 +75,17 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "adapter"
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Torch may use two threads, whatever this machine has."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def short_settings(adapter_folder: Path) -> "Settings":
     """Two passes of three steps on two workers."""
@@ -122,8 +133,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def find_group(item: pytest.Item) -> str:
     """What runs in one process: tests of the shared cluster, tests of the several nodes, each file of the others."""
-    if item.get_closest_marker("cluster"):
-        return "several nodes" if "several_nodes" in item.fixturenames else "clusters of their own"
+    if "several_nodes" in item.fixturenames:
+        return "several nodes"
     return "the shared cluster" if "ray_cluster" in item.fixturenames else item.path.name
 
 

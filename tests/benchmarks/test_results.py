@@ -1,9 +1,12 @@
 """Benchmark rows: bars are read as written, rows are kept by name, the README's table is made from them."""
 
+import doctest
+
 import pytest
 
 from somnolens.errors import SettingsError
-from tests.benchmarks.readme import write_measured_parts
+from tests.benchmarks import readme as measured_parts
+from tests.benchmarks.readme import SENTENCES, write_measured_parts
 from tests.benchmarks.results import (
     complete_row,
     format_results,
@@ -107,3 +110,8 @@ def test_what_was_not_measured_here_stays_as_it_was(tmp_path):
     assert "old bench" not in written
     assert "supports 82 % of the embedded adapter's right\nanswers and 43 % of its wrong ones." in written
     assert "old stress" in written
+
+
+def test_the_sentences_of_the_readme_are_written_from_measured_rows():
+    result = doctest.testmod(measured_parts)
+    assert (result.failed, result.attempted >= len(SENTENCES)) == (0, True)

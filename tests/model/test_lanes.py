@@ -12,14 +12,6 @@ from somnolens.score.engine import load_engine, look_at
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("n_pictures", "batch_size", "lengths"),
     [(11, 32, [6, 5]), (960, 32, [480, 480]), (7, 32, [7]), (960, 4, [960]), (0, 32, [0])],

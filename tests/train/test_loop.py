@@ -58,6 +58,18 @@ def test_a_batch_in_parts_takes_the_steps_of_a_whole_one(make_looker, seen_rows,
         torch.testing.assert_close(got[name], expected[name], rtol=0, atol=2e-4)
 
 
+def test_lanes_take_the_steps_of_one_pass_and_the_same_ones_each_time(make_looker, seen_rows, settings, two_threads):
+    one, *two = make_looker(), make_looker(), make_looker()
+    for looker in two:
+        train(looker, seen_rows, settings.train)
+    torch.set_num_threads(1)
+    train(one, seen_rows, settings.train)
+    expected, got, again = map(weights_of, (one, *two))
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], rtol=0, atol=2e-4)
+        assert torch.equal(again[name], got[name])
+
+
 def test_soft_labels_are_learnt_unless_told_otherwise(make_looker, seen_rows, settings):
     even = replace(seen_rows, soft_labels=np.full((len(seen_rows), 5), 0.2))
     longer = settings.train.model_copy(update={"passes": 4})

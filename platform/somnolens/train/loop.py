@@ -24,6 +24,7 @@ from torch.distributed.tensor import DTensor
 from somnolens.aasm import STAGES
 from somnolens.config import TrainSettings
 from somnolens.model.base import Looker
+from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.train.ahead import read_ahead
 from somnolens.train.losses import measure_loss, smooth_labels
 from somnolens.train.rows import Rows, plan_batches, weigh_stages
@@ -153,18 +154,45 @@ class _Run:
         return np.array_split(places, min(n_parts, smallest))
 
     def _add_gradient(self, places: np.ndarray, shown: torch.Tensor, last: bool) -> float:
-        """Add the gradient of some of a step's rows; processes exchange theirs with the last ones.
+        """Add the gradient of some of a step's rows; processes exchange theirs with the last ones."""
+        lanes = self._plan_lanes(len(places))
+        if len(lanes) > 1:
+            return self._add_gradients_of_lanes(places, shown, lanes)
+        with nullcontext() if last else getattr(self.parallel, "no_sync", nullcontext)():
+            loss = self._measure_share(places, shown)
+            loss.backward()
+        return loss.item()
+
+    def _plan_lanes(self, n_rows: int) -> list[slice]:
+        """Threads share rows out where nobody waits for this process; what dropout draws would not tell their order."""
+        if self.parallel is not self.looker or self.settings.lora_dropout:
+            return [slice(0, n_rows)]
+        return plan_lanes(n_rows, n_rows, self.trained[0].device)
+
+    def _add_gradients_of_lanes(self, places: np.ndarray, shown: torch.Tensor, lanes: list[slice]) -> float:
+        """Gradients of the lanes are added in their order, so that a run ends as it did before."""
+
+        def differentiate(lane: slice) -> tuple[float, tuple[torch.Tensor | None, ...]]:
+            loss = self._measure_share(places[lane], shown[lane])
+            return loss.item(), torch.autograd.grad(loss, self.trained, allow_unused=True)
+
+        losses, gradients = zip(*run_lanes(differentiate, lanes), strict=True)
+        for weight, *of_lanes in zip(self.trained, *gradients, strict=True):
+            for gradient in of_lanes:
+                if gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        return sum(losses)
+
+    def _measure_share(self, places: np.ndarray, shown: torch.Tensor) -> torch.Tensor:
+        """What some rows add to the loss of a step.
 
         Each row counts as one of the whole batch, and processes are averaged: so shares need not be equal.
         """
         device = self.trained[0].device
-        with nullcontext() if last else getattr(self.parallel, "no_sync", nullcontext)():
-            logits = self.parallel(shown.to(device, non_blocking=True))
-            labels, weights = self.labels[places].to(device), self.weights.to(device)
-            losses = measure_loss(logits, labels, weights, self.settings)
-            loss = losses.sum() * self.crew.size / self.settings.batch_size
-            loss.backward()
-        return loss.item()
+        logits = self.parallel(shown.to(device, non_blocking=True))
+        labels, weights = self.labels[places].to(device), self.weights.to(device)
+        losses = measure_loss(logits, labels, weights, self.settings)
+        return losses.sum() * self.crew.size / self.settings.batch_size
 
     def _pace(self, step: int) -> float:
         """Linear warm-up, then a cosine down to a twentieth of the learning rate."""
