@@ -281,11 +281,15 @@ def score_rows(looker: Looker, rows: Rows, places: np.ndarray, n_ahead: int = 0)
     looker.eval()
     device = next(looker.parameters()).device
     parts = [places[first : first + _SCORING_BATCH] for first in range(0, len(places), _SCORING_BATCH)]
-    with torch.no_grad() if is_sharded(looker) else torch.inference_mode():
-        scored = [
-            looker(shown.to(device, non_blocking=True)).softmax(-1).cpu().numpy()
-            for _, shown in read_ahead(parts, lambda part: _pin(rows.take(part)), n_ahead)
-        ]
+
+    def look(shown: torch.Tensor) -> np.ndarray:
+        with torch.no_grad() if is_sharded(looker) else torch.inference_mode():
+            return looker(shown.to(device, non_blocking=True)).softmax(-1).cpu().numpy()
+
+    scored: list[np.ndarray] = []
+    for part, shown in read_ahead(parts, lambda part: _pin(rows.take(part)), n_ahead):
+        lanes = [slice(0, len(part))] if is_sharded(looker) else plan_lanes(len(part), len(part), device)
+        scored += run_lanes(lambda lane, shown=shown: look(shown[lane]), lanes)
     return np.concatenate(scored) if scored else np.empty((0, len(STAGES)))
 
 

@@ -11,5 +11,8 @@ class Qwen25VL(Qwen3VL):
     merger_layers = r"merger\.mlp\.[02]"
     see, show = Family.see, Family.show
 
+    def _attend_stills(self) -> None:
+        """Windows of a picture are not of one size."""
+
 
 FAMILY = Qwen25VL

@@ -6,7 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
-from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.qwen3_vl.modeling_qwen3_vl import (
+    BaseModelOutputWithDeepstackFeatures,
+    eager_attention_forward,
+)
+from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
 
 from somnolens.errors import BaseModelError
 from somnolens.model.family import Family
@@ -29,6 +34,47 @@ def embed_stills(patch_embed: nn.Module) -> None:
     patch_embed.__class__ = StillPatches
 
 
+def attend_stills(attention: nn.Module) -> None:
+    """Let an attention of the Qwen3-VL vision tower, in place, take pictures of one size at once, and not in turns.
+
+    Called as ever, with the ends of pictures in one long row, it does what it ever did.
+    """
+
+    class StillAttention(type(attention)):
+        def forward(
+            self,
+            hidden: torch.Tensor,
+            cu_seqlens: torch.Tensor | None,
+            position_embeddings: tuple[torch.Tensor, torch.Tensor],
+            **more: Any,
+        ) -> torch.Tensor:
+            if cu_seqlens is not None:
+                return super().forward(hidden, cu_seqlens, position_embeddings=position_embeddings, **more)
+            asked, key, value = self.qkv(hidden).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+            asked, key = (turn_by_place(states, *position_embeddings) for states in (asked, key))
+            attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+            seen, _ = attend(self, asked, key, value, attention_mask=None, scaling=self.scaling, is_causal=False)
+            return self.proj(seen.flatten(-2))
+
+    attention.__class__ = StillAttention
+
+
+def turn_by_place(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary position embedding (J. Su et al., "RoFormer", Neurocomputing 568, 2024), in float32.
+
+    Parameters
+    ----------
+    states : Tensor, shape (..., n_patches, n_dim)
+    cos, sin : Tensor, shape (n_patches, n_dim)
+        Their second halves repeat the first.
+    """
+    n_half = states.shape[-1] // 2
+    cos, sin = cos[:, :n_half].float(), sin[:, :n_half].float()
+    first, second = states.float().split(n_half, -1)
+    turned = (torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin))
+    return torch.cat(turned, -1).to(states.dtype)
+
+
 class Qwen3VL(Family):
     """Takes pictures as they are: sides of whole merged patches, as many pixels as its image processor lets be."""
 
@@ -38,7 +84,17 @@ class Qwen3VL(Family):
 
     def __init__(self, model: PreTrainedModel, processor: dict[str, Any], tiles: bool = True) -> None:
         super().__init__(model, processor, tiles)
-        embed_stills(model.get_submodule(self.vision_path).patch_embed)
+        embed_stills(self.tower.patch_embed)
+        self._attend_stills()
+
+    @property
+    def tower(self) -> nn.Module:
+        """The vision tower."""
+        return self.model.get_submodule(self.vision_path)
+
+    def _attend_stills(self) -> None:
+        for block in self.tower.blocks:
+            attend_stills(block.attn)
 
     def count_image_tokens(self, height_px: int, width_px: int) -> int:
         token_px = self.vision.patch_size * self.vision.spatial_merge_size
@@ -73,8 +129,24 @@ class Qwen3VL(Family):
         return {"pixel_values": patches, "image_grid_thw": grid.repeat(len(pictures), 1).to(pictures.device)}
 
     def see(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:
-        seen = self.model.model.get_image_features(**pixels, return_dict=True)
-        levels = [torch.stack(level) for level in (seen.pooler_output, *seen.deepstack_features)]
+        """As the tower's own forward pass; where patches lie is the same in all pictures, and reckoned once."""
+        tower, grid = self.tower, pixels["image_grid_thw"]
+        taps, weights = get_vision_interpolation_indices_and_weights(
+            grid[:1],
+            num_grid_per_side=tower.num_grid_per_side,
+            mode=tower.interpolation_mode,
+            align_corners=tower.interpolation_align_corners,
+            spatial_merge_size=tower.spatial_merge_size,
+        )
+        hidden = tower.patch_embed(pixels["pixel_values"].to(tower.dtype)).unflatten(0, (len(grid), -1))
+        hidden = hidden + (tower.pos_embed(taps) * weights[:, :, None]).sum(1).to(hidden.dtype)
+        turns = tower.rotary_pos_emb(hidden, get_vision_position_ids(grid[:1], tower.spatial_merge_size))
+        levels, mergers = [], iter(tower.deepstack_merger_list)
+        for place, block in enumerate(tower.blocks):
+            hidden = block(hidden, cu_seqlens=None, position_embeddings=turns)
+            if place in tower.deepstack_visual_indexes:
+                levels.append(next(mergers)(hidden))
+        levels = [level.unflatten(0, (len(grid), -1)) for level in (tower.merger(hidden), *levels)]
         return torch.stack(levels, dim=1)
 
     def show(self, features: torch.Tensor) -> dict[str, Any]:
