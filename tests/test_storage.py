@@ -31,9 +31,9 @@ def bucket():
         yield bucket
 
 
-@pytest.fixture(params=["here", "s3"])
-def folder(request, bucket, tmp_path) -> Path:
-    return tmp_path if request.param == "here" else bucket / request.node.name
+@pytest.fixture(params=["here", pytest.param("s3", marks=pytest.mark.slow)])
+def folder(request, tmp_path) -> Path:
+    return tmp_path if request.param == "here" else request.getfixturevalue("bucket") / request.node.name
 
 
 def test_what_is_written_is_listed_and_read(folder):
@@ -65,6 +65,7 @@ def test_files_are_brought_here_under_their_names_and_taken_away(folder):
     assert [copy.exists() for copy in here.values()] == [is_here(folder)] * 2
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_in_the_store_is_one_sentence(bucket):
     with (
         pytest.raises(StorageError, match=r"s3://nights/none\.edf could not be read \(FileNotFoundError"),
@@ -99,6 +100,7 @@ def test_a_span_of_a_file_is_read(folder):
     assert read_span(folder / "digits", 3, 6) == b"345"
 
 
+@pytest.mark.slow
 def test_a_folder_goes_to_a_store_and_comes_back(folder, bucket, tmp_path):
     here = tmp_path / "mine"
     write_bytes(here / "sub" / "two", b"22")
@@ -108,6 +110,7 @@ def test_a_folder_goes_to_a_store_and_comes_back(folder, bucket, tmp_path):
     assert {name: (back / name).read_bytes() for name in list_names(back)} == {"one": b"1", "sub/two": b"22"}
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_store_is_fetched_once_for_all(bucket, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     write_bytes(bucket / "large.npy", b"first")
@@ -119,6 +122,7 @@ def test_a_copy_of_a_store_is_fetched_once_for_all(bucket, tmp_path, monkeypatch
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [copy]
 
 
+@pytest.mark.slow
 def test_a_settled_path_does_not_depend_on_the_folder_it_is_read_in(bucket, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert settle(Path("run")) == tmp_path / "run"

@@ -66,6 +66,7 @@ def test_compressed_shards_in_small_groups_give_the_same_pictures(dataset, tmp_p
     assert list(read_labelled(other, "train").images) == read_all(dataset)
 
 
+@pytest.mark.slow
 def test_a_store_is_asked_once_for_a_group(dataset):
     with serve_bucket("pictures") as bucket:
         labelled = read_labelled(copy_dataset(dataset, bucket / "dataset"), "train")

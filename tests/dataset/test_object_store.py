@@ -41,10 +41,12 @@ def alone(bucket) -> UPath:
     return build_without_ray(bucket / "nights", bucket / "alone", SETTINGS).folder
 
 
+@pytest.mark.slow
 def test_built_from_store_to_store_the_bytes_are_the_same(alone, here):
     assert read_outputs(alone) == read_outputs(here)
 
 
+@pytest.mark.slow
 def test_a_dataset_in_a_store_is_opened_and_read(alone, here):
     there, same = open_dataset(alone), open_dataset(here)
     for night in same.nights("train"):

@@ -110,6 +110,7 @@ def test_tokens_that_are_no_grid_are_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_of_three_pictures_the_middle_one_is_explained(epochs, engine_of_three, method):
     heat = draw_heat(method, epochs, 1, engine_of_three, "N2")
     assert heat.before == pytest.approx(engine_of_three.score_pictures(engine_of_three.draw(epochs), 3)[1], abs=1e-5)

@@ -42,6 +42,7 @@ def score_one_by_one(nights: Path, out: Path, adapter: Path) -> list[dict]:
     return [scorer({"night": night}) for night in find_nights(nights)]
 
 
+@pytest.mark.slow
 def test_from_bucket_to_bucket_the_files_are_the_same(lab, here, adapter_folder, tmp_path):
     rows = score_one_by_one(lab / "nights", lab / "alone", adapter_folder)
     assert [row["kind"] for row in rows] == [row["kind"] for row in score_one_by_one(here, tmp_path, adapter_folder)]

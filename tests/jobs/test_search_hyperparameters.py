@@ -91,9 +91,9 @@ def bucket():
         yield bucket
 
 
-@pytest.fixture(params=["here", "s3"])
-def run(request, bucket, tmp_path) -> Path:
-    return (tmp_path if request.param == "here" else bucket) / request.node.name
+@pytest.fixture(params=["here", pytest.param("s3", marks=pytest.mark.slow)])
+def run(request, tmp_path) -> Path:
+    return (tmp_path if request.param == "here" else request.getfixturevalue("bucket")) / request.node.name
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -121,6 +121,7 @@ def test_other_files_are_not_written_over(run):
         begin(run, False, DATASET)
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_search_in_a_bucket_lie_there_and_its_study_is_copied_to_be_looked_at(bucket):
     run = bucket / "drawn"
     found = search_by_hand(run, 8)

@@ -171,6 +171,7 @@ def test_an_adapter_remembers_the_style_of_its_pictures_and_not_of_the_command_l
     assert card.style.hash == card.render_hash == wide.hash
 
 
+@pytest.mark.slow
 def test_an_adapter_is_fetched_from_its_url(adapter_folder):
     with serve_bucket("adapters") as bucket:
         put_folder(adapter_folder, bucket / "run" / "adapter")

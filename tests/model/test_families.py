@@ -264,6 +264,7 @@ def test_a_family_that_sees_several_pictures_otherwise_says_so(find_folder):
 
 
 @pytest.mark.parametrize("name", [kind for kind in KINDS if kind not in ("smolvlm", "llava_onevision")])
+@pytest.mark.slow
 def test_logits_of_three_pictures_are_those_of_the_official_forward_pass(name, find_folder):
     folder = find_folder(name)
     settings = make_settings(folder, n_pictures=3)

@@ -29,8 +29,8 @@ def bucket():
         yield bucket
 
 
-in_both = pytest.mark.parametrize("place", ["here", "s3"], indirect=True)
-in_store = pytest.mark.parametrize("place", ["s3"], indirect=True)
+in_both = pytest.mark.parametrize("place", ["here", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
+in_store = pytest.mark.parametrize("place", [pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 
 
 @pytest.fixture

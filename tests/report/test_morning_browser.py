@@ -6,6 +6,8 @@ import pytest
 
 from somnolens.report.morning_page import SECTIONS, render_page
 
+pytestmark = pytest.mark.slow
+
 PHONE, DESK = 390, 1280
 
 CONTRASTS = """

@@ -74,6 +74,7 @@ def test_rows_carry_the_shares_of_the_scorers(short_settings, small_dataset, tmp
         assert some.labels.sum(axis=1) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_features_in_a_store_are_those_of_this_machine(short_settings, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "node"))
     cache_features(short_settings, small_dataset, tmp_path / "here")

@@ -27,6 +27,7 @@ def add_trial(study: optuna.Study, kappa: float) -> None:
     end_trial(study, trial)
 
 
+@pytest.mark.slow
 def test_another_machine_goes_on_with_the_study_and_the_first_sees_it(bucket, monkeypatch):
     run = bucket / "shared"
     study = begin_study(Settings(search=SearchSettings(space=SPACE)), run)
@@ -39,6 +40,7 @@ def test_another_machine_goes_on_with_the_study_and_the_first_sees_it(bucket, mo
     assert [trial.value for trial in load_study(run).get_trials()] == [0.5, 0.6]
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_file_opens_in_optuna_as_the_dashboard_opens_it(bucket, tmp_path):
     add_trial(begin_study(Settings(search=SearchSettings(space=SPACE)), bucket / "copied"), 0.7)
     copy = fetch(bucket / "copied" / STUDY_FILE, tmp_path)
@@ -47,6 +49,7 @@ def test_a_copy_of_the_file_opens_in_optuna_as_the_dashboard_opens_it(bucket, tm
     assert optuna.load_study(study_name=name, storage=storage).best_value == 0.7
 
 
+@pytest.mark.slow
 def test_nothing_that_was_told_is_only_here(bucket):
     run = bucket / "kept"
     study = begin_study(Settings(search=SearchSettings(space=SPACE)), run)

@@ -134,9 +134,9 @@ def bucket() -> Iterator[Path]:
         yield bucket
 
 
-@pytest.fixture(params=["here", "s3"])
-def place(request, bucket, tmp_path) -> Path:
-    return tmp_path if request.param == "here" else bucket / request.node.name
+@pytest.fixture(params=["here", pytest.param("s3", marks=pytest.mark.slow)])
+def place(request, tmp_path) -> Path:
+    return tmp_path if request.param == "here" else request.getfixturevalue("bucket") / request.node.name
 
 
 def test_the_same_run_is_gone_on_with_and_another_refused(place):

@@ -114,6 +114,7 @@ def test_a_document_of_another_service_can_be_read():
 
 
 @pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.slow
 def test_the_page_is_legible_and_asks_no_other_host(url, tmp_path, dark):
     if find_browser() is None:
         pytest.skip("no Chromium or Chrome is on the PATH")

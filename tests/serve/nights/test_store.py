@@ -109,6 +109,7 @@ def test_a_finished_night_is_finished_whatever_was_noted_later(empty):
     assert empty.tell_step(record.id)[0] == Step("done", 1.0)
 
 
+@pytest.mark.slow
 def test_a_store_may_be_a_bucket(tmp_path, to_npy):
     with serve_bucket("kept-nights") as bucket:
         store = NightStore(bucket, keep_h=1.0, most_nights=1)

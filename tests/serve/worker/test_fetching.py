@@ -175,6 +175,7 @@ def test_nobody_at_the_address_is_told(tmp_path):
         asyncio.run(fetch_night("http://127.0.0.1:9/a.edf", settings, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_night_comes_out_of_a_bucket_as_long_as_it_is_not_too_large(tmp_path):
     with serve_bucket("lab") as bucket:
         (bucket / "nights" / "a.edf").write_bytes(b"night")
