@@ -6,13 +6,16 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
 from transformers import LlamaConfig
+from transformers.activations import GELUTanh
 from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotaryEmbedding
 
 from somnolens.model.narrowing import (
+    QuickGelu,
     QuickLora,
     add_low_rank_quickly,
     answer_everywhere,
     ask_with_last_position_only,
+    bend_quickly,
     keep_last_position_only,
 )
 
@@ -121,3 +124,16 @@ def test_bfloat16_stays_bfloat16_and_close_to_peft(hidden):
     quick, plain = (model(hidden.bfloat16()) for model in models)
     assert quick.dtype == torch.bfloat16
     torch.testing.assert_close(quick, plain, rtol=0.03, atol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("needs_gradient", [False, True])
+def test_a_gelu_is_bent_as_torch_bends_it(dtype, needs_gradient):
+    bent = nn.Sequential(GELUTanh())
+    bend_quickly(bent)
+    assert isinstance(bent[0], QuickGelu)
+    given = torch.linspace(-20, 20, 4001).to(dtype).requires_grad_(needs_gradient)
+    told = bent(given)
+    assert told.dtype == dtype
+    torch.testing.assert_close(told, nn.functional.gelu(given, approximate="tanh"), rtol=1e-5, atol=1e-6)
+    assert given[0] == -20

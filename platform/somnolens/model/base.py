@@ -26,7 +26,7 @@ from somnolens.config import ModelSettings
 from somnolens.errors import BaseModelError, SettingsError
 from somnolens.model.families import find_family, find_language_path
 from somnolens.model.family import Family
-from somnolens.model.narrowing import answer_last_position_only
+from somnolens.model.narrowing import answer_last_position_only, bend_quickly
 from somnolens.model.prompt import encode_prompt, find_class_tokens
 from somnolens.provenance import fingerprint_files
 
@@ -218,6 +218,7 @@ def build_looker(
             "Leave model.n_pictures at 1, draw neighbours into the picture (render.preset=three-1344), or name another."
         )
     answer_last_position_only(model.get_submodule(family.language_path).layers[-1])
+    bend_quickly(model)
     ids = encode_prompt(
         tokenizer,
         settings.prompt,

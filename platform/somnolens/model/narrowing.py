@@ -2,9 +2,11 @@
 
 The answer is one token at one position: what the last decoder layer makes of every other position is never looked
 at, but for the keys and values that the answer attends to. And peft scales and adds a LoRA module's output at full
-width, where its narrow middle can be scaled and the addition be part of the product.
+width, where its narrow middle can be scaled and the addition be part of the product. Activations are bent by what a
+processor bends fastest.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -15,6 +17,7 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface, PretrainedConfig
+from transformers.activations import GELUTanh
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 LAST_QUERY = "somnolens_last_query"
@@ -128,3 +131,25 @@ def add_low_rank_quickly(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is LoraLinear and all(isinstance(one, nn.Identity) for one in module.lora_dropout.values()):
             module.__class__ = QuickLora
+
+
+class QuickGelu(GELUTanh):
+    """GELU as it is approximated with a hyperbolic tangent, which a CPU is slow at: 0.5 (1 + tanh y) is sigmoid(2 y).
+
+    D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016. With gradients, on a GPU, or in fewer bits torch's
+    own is as quick or closer.
+    """
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        if hidden.requires_grad or hidden.device.type != "cpu" or hidden.dtype != torch.float32:
+            return super().forward(hidden)
+        slope = 2 * math.sqrt(2 / math.pi)
+        inner = torch.addcmul(hidden.new_tensor(slope), hidden, hidden, value=0.044715 * slope).mul_(hidden)
+        return inner.sigmoid_().mul_(hidden)
+
+
+def bend_quickly(model: nn.Module) -> None:
+    """Make every GELU with a hyperbolic tangent, in place, a `QuickGelu`."""
+    for module in model.modules():
+        if type(module) is GELUTanh:
+            module.__class__ = QuickGelu
