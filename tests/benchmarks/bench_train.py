@@ -7,6 +7,7 @@ processor in the collator, and the model's own loss over its whole vocabulary at
 import io
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,23 +24,23 @@ from somnolens.model.base import locate_base
 from somnolens.render.pictures import render_signals
 from somnolens.render.png import encode_png
 from somnolens.render.style import Style
-from somnolens.train.loop import run_training
+from somnolens.train.loop import Crew, _Run, _Tally
 from somnolens.train.rows import Rows
 from tests.benchmarks.bench_render import prepare_night
 
-SETTINGS = Settings(train={"n_workers": 1, "passes": 1})
+SETTINGS = Settings(train={"n_workers": 1, "passes": 1, "read_ahead": 0})
 STYLE = Style(SETTINGS.render, SETTINGS.prepare)
-N_STEPS = 12
-N_ROUNDS = 3
-"""In each of them all ways are measured, so that a slow minute of the machine is one round's."""
+N_STEPS = 26
+N_WARM = 2
+"""Steps at the beginning that do not count: they compile, where asked to."""
 
-RATIOS = {"": ">=1.5", "_uncompiled": None, "_cached": ">=3", "_cached_uncompiled": None}
-RATES = {
-    "": "rows/s, all cores, from pictures, train.compile",
-    "_uncompiled": "rows/s, all cores, from pictures",
-    "_cached": "rows/s, all cores, from cached features, train.compile",
-    "_cached_uncompiled": "rows/s, all cores, from cached features",
+WAYS = {
+    "": ("rows/s, all cores, from pictures, train.compile", ">=1.5"),
+    "_uncompiled": ("rows/s, all cores, from pictures", None),
+    "_cached": ("rows/s, all cores, from cached features, train.compile", ">=3"),
+    "_cached_uncompiled": ("rows/s, all cores, from cached features", None),
 }
+"""Ends of the names of rows: unit of the pace, and bar of its ratio to that of the plain recipe."""
 
 
 def measure() -> list[dict]:
@@ -50,25 +51,17 @@ def measure() -> list[dict]:
     seeing_s = time.perf_counter() - started
     from_features = replace(rows, features=features)
     ways = {
-        "plain": lambda: train_plainly(rows),
-        "_uncompiled": lambda: train_ours(rows),
-        "": lambda: train_ours(rows, compiled=True),
-        "_cached_uncompiled": lambda: train_ours(from_features),
-        "_cached": lambda: train_ours(from_features, compiled=True),
+        name: take_steps(from_features if "cached" in name else rows, compiled="uncompiled" not in name)
+        for name in WAYS
     }
-    rounds = [{name: train() for name, train in ways.items()} for _ in range(N_ROUNDS)]
+    paces = train_in_turns(rows, ways)
     return [
-        *(describe_ratio(name, rounds, bar) for name, bar in RATIOS.items()),
-        *(describe(f"train.rows_per_s{name}", take_median(rounds, name), told) for name, told in RATES.items()),
-        describe("train.rows_per_s_plain", take_median(rounds, "plain"), "rows/s, all cores, Trainer and peft", None),
+        *(describe_ratio(name, paces[name] / paces["plain"], bar) for name, (_, bar) in WAYS.items()),
+        *(describe(f"train.rows_per_s{name}", paces[name], unit) for name, (unit, _) in WAYS.items()),
+        describe("train.rows_per_s_plain", paces["plain"], "rows/s, all cores, Trainer and peft", None),
         describe("train.seeing_rows_per_s", len(rows) / seeing_s, "rows/s, once for all passes and trials"),
         describe("train.cache_kb", features[0].nbytes / 1e3, "kB of disk a row", False),
     ]
-
-
-def take_median(rounds: list[dict[str, float]], name: str, base: str | None = None) -> float:
-    """Of what the rounds measured; with a base, of the ratios to what each round measured of that."""
-    return float(np.median([one[name] / (one[base] if base else 1) for one in rounds]))
 
 
 def draw_rows(n_rows: int) -> Rows:
@@ -84,33 +77,33 @@ def see(rows: Rows) -> np.ndarray:
     return np.concatenate([looker.see(rows.take(places)).half().numpy() for places in batches])
 
 
-def train_ours(rows: Rows, compiled: bool = False) -> float:
-    """Rows per second of one pass, after a first step that is not counted: it compiles, where asked to."""
+def take_steps(rows: Rows, compiled: bool) -> Iterator[None]:
+    """Our training, a step each time it is asked for; nothing is read while others compute."""
     torch.manual_seed(0)
     looker = prepare_looker(SETTINGS, STYLE)
     attach_lora(looker, SETTINGS.train)
     if compiled:
         compile_layers(looker)
-    paces = []
-    for some in (rows.pick(np.arange(SETTINGS.train.batch_size)), rows):
-        one = some.pick(np.arange(1))
-        run_training(looker, some, one, SETTINGS.train, lambda figures, save: paces.append(figures["rows_per_s"]))
-    return paces[-1]
+    run = _Run(looker, rows, SETTINGS.train, Crew(), wrap=lambda module: module, resume=None)
+    tally = _Tally()
+    for (step, places), shown in run.read_steps():
+        run.take_step(step, places, shown, tally)
+        yield
 
 
-def train_plainly(rows: Rows) -> float:
-    """The same number of steps by the plain recipe; its first step is not counted."""
+def train_in_turns(rows: Rows, ways: dict[str, Iterator[None]]) -> dict[str, float]:
+    """Rows per second of the plain recipe, and of each of our ways, which take a step after each of its steps."""
     train = SETTINGS.train
     looker = prepare_looker(SETTINGS, STYLE)  # only its prompt and its LoRA targets are taken
     model = AutoModelForImageTextToText.from_pretrained(locate_base("embedded"), dtype=torch.float32)
     targets = looker.family.lora_targets(train.lora_targets)
     lora = LoraConfig(r=train.lora_rank, lora_alpha=train.lora_alpha, target_modules=targets)
-    clock = Clock()
+    turns = Turns(ways)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=train.batch_size,
-            max_steps=N_STEPS + 1,
+            max_steps=N_STEPS,
             learning_rate=train.learning_rate,
             use_cpu=True,
             report_to=[],
@@ -125,19 +118,35 @@ def train_plainly(rows: Rows) -> float:
             args=arguments,
             train_dataset=data,
             data_collator=Collator(looker.prompt_ids.tolist(), looker.class_token_ids.tolist(), model.config),
-            callbacks=[clock],
+            callbacks=[turns],
         ).train()
-    return N_STEPS * train.batch_size / (clock.ended[-1] - clock.ended[0])
+    return {name: train.batch_size / float(np.median(seconds[N_WARM:])) for name, seconds in turns.seconds.items()}
 
 
-class Clock(TrainerCallback):
-    """When each step ended."""
+class Turns(TrainerCallback):
+    """Lets each of the ways take a step after each step of the Trainer, and times them all.
 
-    def __init__(self) -> None:
-        self.ended: list[float] = []
+    So a slow second of the machine is that of a few steps of every way, and no median knows of it.
+    """
+
+    def __init__(self, ways: dict[str, Iterator[None]]) -> None:
+        self.ways = ways
+        self.seconds: dict[str, list[float]] = {name: [] for name in ("plain", *ways)}
+        self.since = 0.0
+
+    def on_train_begin(self, args, state, control, **more) -> None:
+        self.since = time.perf_counter()
 
     def on_step_end(self, args, state, control, **more) -> None:
-        self.ended.append(time.perf_counter())
+        self._note("plain")
+        for name, steps in self.ways.items():
+            next(steps)
+            self._note(name)
+
+    def _note(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name].append(now - self.since)
+        self.since = now
 
 
 class Collator:
@@ -159,10 +168,9 @@ class Collator:
         return ids | {"attention_mask": torch.ones_like(input_ids), **pixels}
 
 
-def describe_ratio(name: str, rounds: list[dict[str, float]], bar: str | None) -> dict:
-    row = describe(f"train.ratio_plain{name}", take_median(rounds, name, "plain"), "times")
+def describe_ratio(name: str, ratio: float, bar: str | None) -> dict:
     plain = "Trainer, peft, official image processor and full-vocabulary loss"
-    return row | {"bar": bar, "ratio_to": plain}
+    return describe(f"train.ratio_plain{name}", ratio, "times") | {"bar": bar, "ratio_to": plain}
 
 
 def describe(name: str, value: float, unit: str, higher_is_better: bool | None = True) -> dict:
