@@ -17,6 +17,7 @@ from somnolens.model.narrowing import (
     ask_with_last_position_only,
     bend_quickly,
     keep_last_position_only,
+    project_last_position_only,
 )
 
 
@@ -124,6 +125,22 @@ def test_bfloat16_stays_bfloat16_and_close_to_peft(hidden):
     quick, plain = (model(hidden.bfloat16()) for model in models)
     assert quick.dtype == torch.bfloat16
     torch.testing.assert_close(quick, plain, rtol=0.03, atol=0.1)
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_projection_of_the_last_position_has_its_numbers_and_gradients_with_lora(hidden, everywhere):
+    wide, narrow = make_lora(), make_lora()
+    project_last_position_only(narrow.base_model.model.up.base_layer, lambda: everywhere)
+    for model in (wide, narrow):
+        add_low_rank_quickly(model)
+    whole, last = (model.base_model.model.up(hidden) for model in (wide, narrow))
+    assert last.shape == whole.shape
+    torch.testing.assert_close(last[:, -1], whole[:, -1])
+    assert bool(last[:, :-1].abs().max()) == everywhere
+    for told in (whole, last):
+        told[:, -1].square().sum().backward()
+    for one, other in zip(wide.parameters(), narrow.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

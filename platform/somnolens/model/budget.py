@@ -88,9 +88,17 @@ class Budget:
         named = self.blueprint.model.named_modules()
         return [m for name, m in named if isinstance(m, (nn.Linear, nn.Conv2d, nn.Conv3d)) and of.fullmatch(name)]
 
+    def _find_narrow(self) -> list[nn.Module]:
+        """Linear modules that work on the last position alone: see model.narrowing."""
+        last = self.blueprint.model.config.text_config.num_hidden_layers - 1
+        layer = rf"{re.escape(self.blueprint.family.language_path)}\.layers\.{last}"
+        return self._find_modules(rf"{layer}\.(mlp\..*|self_attn\.[qo]_proj)")
+
     def count_lora(self, part: str) -> int:
         """LoRA weights of a part: language, merger or vision."""
-        modules = self._find_modules(self.blueprint.family.lora_targets(part))
+        return self._count_lora(self._find_modules(self.blueprint.family.lora_targets(part)))
+
+    def _count_lora(self, modules: list[nn.Module]) -> int:
         return self.settings.train.lora_rank * sum(m.in_features + m.out_features for m in modules)
 
     @cached_property
@@ -102,8 +110,7 @@ class Budget:
         """The decoder and, for the last position alone, its head."""
         family, text = self.blueprint.family, self.blueprint.model.config.text_config
         weights = _count_weights(self._find_modules(family.lora_targets("language")))
-        last_mlp = rf"{re.escape(family.language_path)}\.layers\.{text.num_hidden_layers - 1}\.mlp\..*"
-        narrow = _count_weights(self._find_modules(last_mlp))  # see model.narrowing
+        narrow = _count_weights(self._find_narrow())
         head = text.hidden_size * text.vocab_size
         pairs = (text.num_hidden_layers - 1) * self.n_tokens**2 + self.n_tokens  # the last layer asks from one position
         return Work(2 * (self.n_tokens * (weights - narrow) + narrow + head), 4 * pairs * _measure_heads(text)[0])
@@ -143,7 +150,8 @@ class Budget:
         """Operations of one row in one pass, without looking where features are kept."""
         n_pictures = self.settings.model.n_pictures
         flops = self.language.forward + self.language.backward
-        flops += 6 * self.n_tokens * self.count_lora("language")
+        narrow = self._count_lora(self._find_narrow())
+        flops += 6 * (self.n_tokens * (self.count_lora("language") - narrow) + narrow)
         if not self.keeps_features:
             merger = self.merger.backward + 6 * self.n_image_tokens * self.count_lora("merger")
             flops += n_pictures * (self.looking_flops + merger)

@@ -1,13 +1,13 @@
 """The same numbers with less work.
 
 The answer is one token at one position: what the last decoder layer makes of every other position is never looked
-at, but for the keys and values that the answer attends to. And peft scales and adds a LoRA module's output at full
-width, where its narrow middle can be scaled and the addition be part of the product. Activations are bent by what a
-processor bends fastest.
+at, but for the keys and values that the answer attends to. Its queries, its output and its MLP are of one position.
+And peft scales and adds a LoRA module's output at full width, where its narrow middle can be scaled and the addition be
+part of the product. Activations are bent by what a processor bends fastest.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -43,8 +43,12 @@ def ask_with_last_position_only(attention: nn.Module) -> None:
 
     Where it is computed by torch, that is: who asks for attention in another way, such as to see its weights, gets
     all of it.
-    """
 
+    Parameters
+    ----------
+    attention : Module
+        With the linear modules `q_proj` and `o_proj`.
+    """
     narrowed = copy(attention.config)
     narrowed._attn_implementation_internal = LAST_QUERY
 
@@ -52,11 +56,45 @@ def ask_with_last_position_only(attention: nn.Module) -> None:
         works_everywhere = False
 
         @property
+        def looks_from_everywhere(self) -> bool:
+            return self.works_everywhere or self.__dict__["config"]._attn_implementation != "sdpa"
+
+        @property
         def config(self) -> PretrainedConfig:
-            usual = self.__dict__["config"]
-            return usual if self.works_everywhere or usual._attn_implementation != "sdpa" else narrowed
+            return self.__dict__["config"] if self.looks_from_everywhere else narrowed
 
     attention.__class__ = LastQuery
+    for module in (attention.q_proj, attention.o_proj):
+        project_last_position_only(module, lambda: attention.looks_from_everywhere)
+
+
+def project_last_position_only(linear: nn.Linear, unless: Callable[[], bool]) -> None:
+    """Let a linear module, in place, work on the last position alone; zeros elsewhere.
+
+    Parameters
+    ----------
+    linear : Linear
+        Rows without positions, shape (n, n_hidden), are all worked on.
+    unless : callable
+        Asked at each pass; where it says so, all positions are worked on.
+    """
+
+    class LastPosition(type(linear)):
+        @property
+        def works_on_last_only(self) -> bool:
+            return not unless()
+
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            if hidden.ndim < 3 or unless():
+                return super().forward(hidden)
+            return put_last(super().forward(hidden[:, -1:]), hidden.shape[1])
+
+    linear.__class__ = LastPosition
+
+
+def put_last(of_last: torch.Tensor, n_tokens: int) -> torch.Tensor:
+    """Of one position, shape (n, 1, n_hidden), to the last of `n_tokens`; zeros at the others."""
+    return functional.pad(of_last, (0, 0, n_tokens - 1, 0))
 
 
 def _attend_from_last(
@@ -91,7 +129,7 @@ def keep_last_position_only(mlp: nn.Module) -> None:
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
             if self.works_everywhere:
                 return super().forward(hidden)
-            return functional.pad(super().forward(hidden[:, -1:]), (0, 0, hidden.shape[1] - 1, 0))
+            return put_last(super().forward(hidden[:, -1:]), hidden.shape[1])
 
     mlp.__class__ = LastPosition
 
@@ -118,12 +156,16 @@ class QuickLora(LoraLinear):
     def forward(self, hidden: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         if self.disable_adapters or self.merged or args or kwargs:
             return super().forward(hidden, *args, **kwargs)
+        if getattr(self.base_layer, "works_on_last_only", False):
+            return put_last(self._add(hidden[:, -1:]), hidden.shape[1])
+        return self._add(hidden)
+
+    def _add(self, hidden: torch.Tensor) -> torch.Tensor:
         (name,) = self.active_adapters
         rows = hidden.flatten(0, -2)
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
         narrow = functional.linear(rows, down.to(rows.dtype)) * self.scaling[name]
-        added = torch.addmm(self.base_layer(rows), narrow, up.to(rows.dtype).t())
-        return added.unflatten(0, hidden.shape[:-1])
+        return self.base_layer(rows).addmm_(narrow, up.to(rows.dtype).t()).unflatten(0, hidden.shape[:-1])
 
 
 def add_low_rank_quickly(model: nn.Module) -> None:
