@@ -7,7 +7,7 @@ part of the product. Activations are bent by what a processor bends fastest.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -56,36 +56,34 @@ def ask_with_last_position_only(attention: nn.Module) -> None:
         works_everywhere = False
 
         @property
-        def looks_from_everywhere(self) -> bool:
-            return self.works_everywhere or self.__dict__["config"]._attn_implementation != "sdpa"
-
-        @property
         def config(self) -> PretrainedConfig:
-            return self.__dict__["config"] if self.looks_from_everywhere else narrowed
+            return self.__dict__["config"] if self.works_everywhere else narrowed
+
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            if self.works_everywhere or self.__dict__["config"]._attn_implementation == "sdpa":
+                return super().forward(*args, **kwargs)
+            with answer_everywhere(self):
+                return super().forward(*args, **kwargs)
 
     attention.__class__ = LastQuery
     for module in (attention.q_proj, attention.o_proj):
-        project_last_position_only(module, lambda: attention.looks_from_everywhere)
+        project_last_position_only(module)
 
 
-def project_last_position_only(linear: nn.Linear, unless: Callable[[], bool]) -> None:
+def project_last_position_only(linear: nn.Linear) -> None:
     """Let a linear module, in place, work on the last position alone; zeros elsewhere.
 
     Parameters
     ----------
     linear : Linear
         Rows without positions, shape (n, n_hidden), are all worked on.
-    unless : callable
-        Asked at each pass; where it says so, all positions are worked on.
     """
 
     class LastPosition(type(linear)):
-        @property
-        def works_on_last_only(self) -> bool:
-            return not unless()
+        works_everywhere = False
 
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            if hidden.ndim < 3 or unless():
+            if hidden.ndim < 3 or self.works_everywhere:
                 return super().forward(hidden)
             return put_last(super().forward(hidden[:, -1:]), hidden.shape[1])
 
@@ -137,7 +135,7 @@ def keep_last_position_only(mlp: nn.Module) -> None:
 @contextmanager
 def answer_everywhere(model: nn.Module) -> Iterator[None]:
     """Let a model narrowed by `answer_last_position_only` work on all positions for a while."""
-    narrowed = [module for module in model.modules() if hasattr(module, "works_everywhere")]
+    narrowed = [module for module in model.modules() if not getattr(module, "works_everywhere", True)]
     for module in narrowed:
         module.works_everywhere = True
     try:
@@ -156,7 +154,7 @@ class QuickLora(LoraLinear):
     def forward(self, hidden: torch.Tensor, *args, **kwargs) -> torch.Tensor:
         if self.disable_adapters or self.merged or args or kwargs:
             return super().forward(hidden, *args, **kwargs)
-        if getattr(self.base_layer, "works_on_last_only", False):
+        if not getattr(self.base_layer, "works_everywhere", True):
             return put_last(self._add(hidden[:, -1:]), hidden.shape[1])
         return self._add(hidden)
 
