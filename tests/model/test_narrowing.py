@@ -19,7 +19,6 @@ from somnolens.model.narrowing import (
     ask_with_last_position_only,
     bend_quickly,
     keep_last_position_only,
-    project_last_position_only,
 )
 
 
@@ -132,7 +131,7 @@ def test_bfloat16_stays_bfloat16_and_close_to_peft(hidden):
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_a_projection_of_the_last_position_has_its_numbers_and_gradients_with_lora(hidden, everywhere):
     wide, narrow = make_lora(), make_lora()
-    project_last_position_only(narrow.base_model.model.up.base_layer)
+    keep_last_position_only(narrow.base_model.model.up.base_layer)
     for model in (wide, narrow):
         add_low_rank_quickly(model)
     with answer_everywhere(narrow) if everywhere else nullcontext():

@@ -67,27 +67,7 @@ def ask_with_last_position_only(attention: nn.Module) -> None:
 
     attention.__class__ = LastQuery
     for module in (attention.q_proj, attention.o_proj):
-        project_last_position_only(module)
-
-
-def project_last_position_only(linear: nn.Linear) -> None:
-    """Let a linear module, in place, work on the last position alone; zeros elsewhere.
-
-    Parameters
-    ----------
-    linear : Linear
-        Rows without positions, shape (n, n_hidden), are all worked on.
-    """
-
-    class LastPosition(type(linear)):
-        works_everywhere = False
-
-        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            if hidden.ndim < 3 or self.works_everywhere:
-                return super().forward(hidden)
-            return put_last(super().forward(hidden[:, -1:]), hidden.shape[1])
-
-    linear.__class__ = LastPosition
+        keep_last_position_only(module)
 
 
 def put_last(of_last: torch.Tensor, n_tokens: int) -> torch.Tensor:
@@ -112,24 +92,25 @@ def _attend_from_last(
 AttentionInterface.register(LAST_QUERY, _attend_from_last)
 
 
-def keep_last_position_only(mlp: nn.Module) -> None:
-    """Let the MLP of the last decoder layer, in place, work on the last position alone; zeros elsewhere.
+def keep_last_position_only(module: nn.Module) -> None:
+    """Let a module, in place, work on the last position alone; zeros elsewhere.
 
     Parameters
     ----------
-    mlp : Module
-        From (n, n_tokens, n_hidden) to the same shape, each position by itself.
+    module : Module
+        From (n, n_tokens, n_hidden) to the same number of positions, each by itself. Rows without positions, shape
+        (n, n_hidden), are all worked on.
     """
 
-    class LastPosition(type(mlp)):
+    class LastPosition(type(module)):
         works_everywhere = False
 
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            if self.works_everywhere:
+            if hidden.ndim < 3 or self.works_everywhere:
                 return super().forward(hidden)
             return put_last(super().forward(hidden[:, -1:]), hidden.shape[1])
 
-    mlp.__class__ = LastPosition
+    module.__class__ = LastPosition
 
 
 @contextmanager
