@@ -9,6 +9,8 @@ SIDE_BY_SIDE := $(WORKERS) --dist worksteal
 BESIDE_RAY := $(WORKERS) --dist loadgroup
 RAY_PART := (ray or slow) and not gpu and not network
 
+unexport PYTHONDONTWRITEBYTECODE # each of a hundred processes would compile our modules anew
+
 .DEFAULT_GOAL := help
 .PHONY: help venv test test-fast cluster-test stress audit demo evaluate bench lint figures page clean infra sbom
 

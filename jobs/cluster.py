@@ -77,6 +77,7 @@ def _connect(n_cpus: int) -> Iterator[None]:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level="WARNING")
         else:
+            os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this machine away
             ray.init(
                 address="local",
                 num_cpus=max(os.cpu_count() or 1, n_cpus),

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from somnolens.config import ScoreSettings, read_settings
 from somnolens.errors import describe_error
+from somnolens.importing import at_rest
 from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress
 from somnolens.model.adapter_card import read_card
@@ -97,7 +98,8 @@ class Scorer:
     """
 
     def __init__(self, adapter: str, out: Path, settings: dict[str, Any], n_pictures: int | None = None) -> None:
-        from somnolens.score.engine import load_engine
+        with at_rest():
+            from somnolens.score.engine import load_engine
 
         self.settings = ScoreSettings.model_validate(settings)
         self.engine = load_engine(adapter, self.settings.sequence_step)

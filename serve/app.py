@@ -22,6 +22,7 @@ from ray.util.metrics import Histogram
 
 from somnolens.config import ServeSettings
 from somnolens.errors import SomnolensError
+from somnolens.importing import at_rest
 from somnolens.score.reader import load_reader
 from somnolens.serve.access.gate import Companion, Gate
 from somnolens.serve.access.keys import KeySource, check_keys
@@ -106,7 +107,8 @@ class Scorer:
     """
 
     async def __init__(self, settings: ServeSettings) -> None:
-        from somnolens.serve.scorer.engines import Engines  # brings torch, which scorers alone need
+        with at_rest():
+            from somnolens.serve.scorer.engines import Engines  # brings torch, which scorers alone need
 
         os.nice(STAND_BACK)
         per_pass = Histogram("somnolens_pictures_per_pass", boundaries=[1, 2, 4, 8, 16, 32, 64, 128, 256])

@@ -12,6 +12,7 @@ from rich.table import Table
 from somnolens import __version__
 from somnolens.config import Settings, read_settings
 from somnolens.errors import SomnolensError
+from somnolens.importing import at_rest
 from somnolens.jobs.arguments import DEMO_CONFIG, Config, Overrides, run_command
 from somnolens.jobs.submit_job import jobs, submit
 from somnolens.read.montage import Part
@@ -185,7 +186,8 @@ def score(
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Score recordings in this process: hypnogram, five probabilities per epoch, figure."""
-    from somnolens.score.engine import load_engine
+    with at_rest():
+        from somnolens.score.engine import load_engine
 
     console = Console()
     settings = read_settings(config, overrides)

@@ -13,8 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from somnolens.config import Settings
 from somnolens.model.adapters import attach_lora, prepare_looker
+from somnolens.model.card import STATE_FILE
 from somnolens.render.style import Style
-from somnolens.train.loop import STATE_FILE, Crew, run_training
+from somnolens.train.loop import Crew, run_training
 from somnolens.train.rows import Rows
 from somnolens.train.sharding import is_sharded, list_layers, shard
 

@@ -12,11 +12,11 @@ import pytest
 
 from somnolens.errors import RunFolderError, SettingsError
 from somnolens.model.adapter_card import read_card
+from somnolens.model.card import STATE_FILE
 from somnolens.provenance import begin_run, hold_run
 from somnolens.score.engine import load_engine
 from somnolens.storage import list_names, write_bytes
 from somnolens.train.features import cache_features
-from somnolens.train.loop import STATE_FILE
 from somnolens.train.worker import explain_failure, keep_checkpoint, train_adapter
 from tests.object_store import serve_bucket
 

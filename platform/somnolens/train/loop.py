@@ -24,13 +24,13 @@ from torch.distributed.tensor import DTensor
 from somnolens.aasm import STAGES
 from somnolens.config import TrainSettings
 from somnolens.model.base import Looker
+from somnolens.model.card import STATE_FILE
 from somnolens.model.lanes import plan_lanes, run_lanes
 from somnolens.train.ahead import read_ahead
 from somnolens.train.losses import measure_loss, smooth_labels
 from somnolens.train.rows import Rows, plan_batches, weigh_stages
 from somnolens.train.sharding import gather_state, gather_weights, is_sharded, restore_state
 
-STATE_FILE = "state.pt"
 _SCORING_BATCH = 64
 
 

@@ -30,6 +30,7 @@ from ray.train.torch import TorchTrainer
 
 from somnolens.config import Settings
 from somnolens.errors import SomnolensError
+from somnolens.importing import at_rest
 from somnolens.storage import is_here, list_names, put_file, settle, write_json
 from somnolens.train.tracking import Tracker
 
@@ -160,7 +161,7 @@ def _fit(trainer: TorchTrainer) -> Result:
 def keep_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """Copy a checkpoint as an adapter folder, without the state to resume from; an older copy gives way."""
     from somnolens.model.adapter_card import copy_adapter
-    from somnolens.train.loop import STATE_FILE
+    from somnolens.model.card import STATE_FILE
 
     if not is_here(folder):
         for name in (name for name in list_names(checkpoint) if name != STATE_FILE):
@@ -178,11 +179,12 @@ def train_on_worker(config: dict[str, Any]) -> None:
     Every worker reports at every validation; the first one's report carries the checkpoint, a PEFT
     folder with the state to go on from. Its name is the step, so that a retry writes over it.
     """
-    from somnolens.dataset.manifest import open_training_dataset
-    from somnolens.model.adapter_card import write_card
-    from somnolens.model.adapters import attach_lora, compile_layers, make_card, prepare_looker
-    from somnolens.train.features import load_training_rows
-    from somnolens.train.loop import Crew, run_training
+    with at_rest():
+        from somnolens.dataset.manifest import open_training_dataset
+        from somnolens.model.adapter_card import write_card
+        from somnolens.model.adapters import attach_lora, compile_layers, make_card, prepare_looker
+        from somnolens.train.features import load_training_rows
+        from somnolens.train.loop import Crew, run_training
 
     settings = Settings.model_validate(config["settings"])
     context = ray.train.get_context()
