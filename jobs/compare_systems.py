@@ -60,7 +60,6 @@ from somnolens.report.terminal import summarise_agreement
 from somnolens.score.engine import Engine, load_engine
 from somnolens.simulate.night import simulate_cohort
 from somnolens.storage import write_bytes, write_json
-from somnolens.train.features import may_cache
 
 OURS = "somnolens"
 OURS_OF_THE_NIGHT = OURS + STEP_SUFFIX
@@ -249,7 +248,7 @@ def share_eyes(systems: list[Any]) -> None:
     if ours.engine.n_pictures > 1:
         return
     settings = ours.engine.card.resolved
-    shared = looking if may_cache(settings) else [ours]
+    shared = looking if settings.train.may_cache else [ours]
     glance = Glance(ours.engine.looker.see, {one.name: one.read for one in shared}, settings.score.batch_size)
     for one in shared:
         one.glance = glance

@@ -4,6 +4,8 @@
 
 Both are folders, or places in an object store. The adapter is written to RUN/adapter. Interrupted, in whatever way,
 the same command goes on from the last checkpoint; with --resume also if other settings are asked for now.
+
+Ray imports this module in its controllers too: what needs a model is imported where the model is.
 """
 
 from collections.abc import Iterator
@@ -17,13 +19,12 @@ from rich.console import Console
 from somnolens.config import Settings, read_settings
 from somnolens.dataset.manifest import Dataset, open_training_dataset
 from somnolens.errors import RunFolderError
+from somnolens.importing import at_rest
 from somnolens.jobs.arguments import Config, Overrides, place, run_job
 from somnolens.jobs.cluster import LOG_FILE, cluster, progress, run_on_worker
 from somnolens.model.adapter_card import AdapterCard
 from somnolens.provenance import begin_run, hold_run, make_run_folder
-from somnolens.score.fitting import finish_adapter
 from somnolens.storage import bring_folder, is_here, put_folder, settle
-from somnolens.train.features import may_cache, write_features
 from somnolens.train.tracking import check_tracking
 from somnolens.train.worker import train_adapter
 
@@ -66,6 +67,9 @@ def finish(adapter: Path, dataset: Path, settings: Settings) -> AdapterCard:
 
 def _finish(adapter: Path, dataset: Path, settings: Settings) -> Iterator[AdapterCard]:
     """Of an adapter in a store, on a copy, which is put there then."""
+    with at_rest():
+        from somnolens.score.fitting import finish_adapter
+
     opened = open_training_dataset(dataset, settings)
     if is_here(adapter):
         yield finish_adapter(adapter, opened)
@@ -78,7 +82,7 @@ def _finish(adapter: Path, dataset: Path, settings: Settings) -> Iterator[Adapte
 
 def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console) -> None:
     """Cache vision features on a worker, with a progress bar."""
-    if not may_cache(settings):
+    if not settings.train.may_cache:
         return
     with progress(console, "Looking at every picture once", 1) as advance:
         seen = 0
@@ -88,6 +92,9 @@ def cache_vision(dataset: Path, run: Path, settings: Settings, console: Console)
 
 
 def _cache(settings: Settings, dataset: Path, cache: Path) -> Iterator[tuple[int, int]]:
+    with at_rest():
+        from somnolens.train.features import write_features
+
     yield from write_features(settings, open_training_dataset(dataset, settings), cache)
 
 

@@ -210,6 +210,11 @@ class TrainSettings(Section):
     checkpoints_to_keep: Count = 2
     seed: int = Field(7, ge=0)
 
+    @property
+    def may_cache(self) -> bool:
+        """Whether vision features stay the same in all of a training: no LoRA weight touches the vision side."""
+        return self.lora_targets == "language"
+
     @model_validator(mode="after")
     def _fit_together(self) -> "TrainSettings":
         if self.batch_size % self.n_workers:

@@ -41,8 +41,13 @@ def import_without(missing: Sequence[str], names: Sequence[str]) -> None:
     [
         (["ray"], list_modules_without_ray),
         (["torch", "transformers", "peft", "sklearn"], lambda: ["somnolens.serve.app"]),
+        (["transformers", "peft", "sklearn"], lambda: ["somnolens.jobs.train_adapter", "somnolens.train.search"]),
     ],
-    ids=["the library without Ray", "ingress and worker without what scorers need"],
+    ids=[
+        "the library without Ray",
+        "ingress and worker without what scorers need",
+        "trials and controllers without what training workers need",
+    ],
 )
 def test_imports_need_no_more_than_they_should(missing, find):
     """In a copy of this process: a new one would import torch and its kin first, for a quarter of a minute."""

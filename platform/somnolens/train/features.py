@@ -21,11 +21,6 @@ from somnolens.train.rows import Rows, hide_at_random, load_rows, spread_evenly
 _BATCH = 32
 
 
-def may_cache(settings: Settings) -> bool:
-    """Features stay the same only where no LoRA weight touches the vision side."""
-    return settings.train.lora_targets == "language"
-
-
 def locate_features(cache: Path, settings: Settings, dataset: Dataset, split: str) -> Path:
     """File of a split's features, named after all that decides them."""
     train = settings.train
@@ -49,7 +44,7 @@ def load_training_rows(settings: Settings, dataset: Dataset, cache: Path) -> tup
     for split in ("train", "validation"):
         rows = _choose_rows(settings, dataset, split)
         path = locate_features(cache, settings, dataset, split)
-        if may_cache(settings) and path.is_file():
+        if settings.train.may_cache and path.is_file():
             here = path if is_here(path) else keep_copy(path)
             rows = replace(rows, features=np.load(here, mmap_mode="r"))
         loaded.append(rows)
@@ -70,7 +65,7 @@ def write_features(settings: Settings, dataset: Dataset, cache: Path) -> Iterato
     Parameters
     ----------
     settings : Settings
-        Nothing is done where `may_cache` says no, or the files are there, or `train.max_cache_gb` would be passed.
+        Nothing is done where `train.may_cache` says no, the files are there, or `train.max_cache_gb` would be passed.
     cache : Path
         Folder of the files, of this machine or of a store.
 
@@ -79,7 +74,7 @@ def write_features(settings: Settings, dataset: Dataset, cache: Path) -> Iterato
     done, total
         Pictures, as the work goes on.
     """
-    if not may_cache(settings):
+    if not settings.train.may_cache:
         return
     splits = {split: _choose_rows(settings, dataset, split) for split in ("train", "validation")}
     todo = {s: rows for s, rows in splits.items() if not locate_features(cache, settings, dataset, s).is_file()}

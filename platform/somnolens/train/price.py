@@ -3,7 +3,6 @@
 from typing import Any
 
 from somnolens.config import Settings
-from somnolens.model.budget import plan_training
 from somnolens.train.study import place_values
 
 
@@ -27,4 +26,6 @@ class Price:
         """Thousand millions of operations of one picture under these values; None where nobody asked."""
         if not self._asked:
             return None
+        from somnolens.model.budget import plan_training  # brings torch, in every trial and its controller
+
         return plan_training(place_values(self._settings, values)).scoring_flops / 1e9
