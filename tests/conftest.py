@@ -115,11 +115,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Files without a wanted mark are not imported: that takes longer than many a test."""
-    marks = config.getoption("--marked").replace(",", "|")
-    if marks and collection_path.match("test_*.py"):
-        return not re.search(rf"\bmark\.({marks})\b", collection_path.read_text()) or None
-    return None
+    """Files without a wanted mark, or with an unwanted one on all they hold, are not imported: that takes longer than
+    many a test."""
+    if not collection_path.match("test_*.py"):
+        return None
+    text, marks = collection_path.read_text(), config.getoption("--marked").replace(",", "|")
+    of_all = re.search(r"^pytestmark = \[?pytest\.mark\.(\w+)", text, re.MULTILINE)
+    is_unwanted = of_all and f"not {of_all[1]}" in config.option.markexpr
+    return bool(is_unwanted or (marks and not re.search(rf"\bmark\.({marks})\b", text))) or None
 
 
 @pytest.hookimpl(tryfirst=True)

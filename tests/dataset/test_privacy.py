@@ -25,6 +25,8 @@ from somnolens.score.engine import load_engine
 from somnolens.score.night import score_recording
 from tests.small_cohort import STAGES, build_without_ray, small_settings
 
+pytestmark = pytest.mark.slow
+
 SECRET = b"Kowalczyk"
 BIRTH_YEAR = b"1951"
 

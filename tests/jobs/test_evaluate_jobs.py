@@ -22,6 +22,8 @@ from somnolens.score.fitting import finish_adapter
 from somnolens.score.reader import load_reader
 from tests.small_cohort import N_EPOCHS, build_one_by_one, build_without_ray, small_settings, write_small_cohort
 
+pytestmark = pytest.mark.slow
+
 QUIET = Console(quiet=True)
 
 
@@ -169,7 +171,6 @@ def test_cohorts_to_leave_out_are_those_named_or_all(two_cohorts):
 
 
 @pytest.mark.ray
-@pytest.mark.slow
 def test_a_cohort_that_was_left_out_is_measured_beside_the_other(two_cohorts, settings, tmp_path, ray_cluster):
     cells = leave_out_each(["north"], two_cohorts, tmp_path, settings, QUIET)
     assert [(cell.row, cell.column, cell.is_new, cell.n_nights) for cell in cells] == [

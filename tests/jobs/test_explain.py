@@ -12,6 +12,8 @@ from somnolens.explain.modalities import TestNight
 from somnolens.jobs import measure_explanations
 from tests.small_cohort import N_EPOCHS, write_small_cohort
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):

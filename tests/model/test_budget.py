@@ -17,6 +17,8 @@ from somnolens.render.style import Style
 from tests.repository.tree import ROOT
 from tests.tiny_models import MODELS
 
+pytestmark = pytest.mark.slow
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 PUBLISHED_PARAMETERS = {

@@ -24,6 +24,8 @@ from somnolens.render.style import Style
 from tests.repository.tree import ROOT
 from tests.tiny_models import MODELS, build_tokenizer
 
+pytestmark = pytest.mark.slow
+
 KINDS = tuple(MODELS)
 SMOL = ("smolvlm", "idefics3")
 """One code under two names: the first with all of its many tiles, which are slow, the second with two of them."""
@@ -264,7 +266,6 @@ def test_a_family_that_sees_several_pictures_otherwise_says_so(find_folder):
 
 
 @pytest.mark.parametrize("name", [kind for kind in KINDS if kind not in ("smolvlm", "llava_onevision")])
-@pytest.mark.slow
 def test_logits_of_three_pictures_are_those_of_the_official_forward_pass(name, find_folder):
     folder = find_folder(name)
     settings = make_settings(folder, n_pictures=3)

@@ -13,6 +13,8 @@ from somnolens.simulate.night import simulate_night
 from somnolens.simulate.subject import draw_subject
 from tests.small_cohort import STAGES, write_small_night
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):

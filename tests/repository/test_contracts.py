@@ -13,6 +13,8 @@ import pytest
 from tests.repository.service_contract import build_graph
 from tests.repository.tree import ROOT, list_imports, list_modules, list_modules_without_ray, list_python
 
+pytestmark = pytest.mark.slow
+
 
 def test_import_contracts_hold():
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]

@@ -15,6 +15,8 @@ from somnolens.score.reader import load_reader
 from somnolens.score.recurrent import WEIGHTS_FILE, RecurrentStep
 from somnolens.score.sequence import SequenceStep
 
+pytestmark = pytest.mark.slow
+
 STEPS = {"chain": SequenceStep, "recurrent": RecurrentStep, "none": type(None)}
 
 

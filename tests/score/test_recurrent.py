@@ -7,6 +7,8 @@ import torch
 from somnolens.errors import AdapterError
 from somnolens.score.recurrent import WEIGHTS_FILE, Network, RecurrentStep, fit_recurrent
 
+pytestmark = pytest.mark.slow
+
 N_HIDDEN = 6
 
 

@@ -80,6 +80,7 @@ def test_soft_labels_are_learnt_unless_told_otherwise(make_looker, seen_rows, se
     assert score_rows(unsure, even, places).max() < 0.5 < score_rows(sure, even, places).max()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(make_looker, seen_rows, settings, tmp_path):
     whole, stopped, resumed = make_looker(), make_looker(), make_looker()
     train(whole, seen_rows, settings.train)
@@ -128,6 +129,7 @@ def test_figures_are_those_worked_out_by_hand():
     assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{}, {"sampling": "balanced"}])
 def test_reading_ahead_changes_no_weight(make_looker, rows, settings, change):
     """Pictures this time; what is compared with reads nothing ahead."""
