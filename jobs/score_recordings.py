@@ -85,7 +85,7 @@ def _score_all(adapter, todo, out, settings, actors, gpus_per_actor, n_pictures)
     scorer = rows.map(
         Scorer,
         fn_constructor_args=(pin_adapter(adapter), settle(out), settings.model_dump(), n_pictures),
-        compute=ray.data.ActorPoolStrategy(size=actors),
+        compute=ray.data.ActorPoolStrategy(size=min(actors, len(todo))),
         num_gpus=gpus_per_actor or None,
     )
     return scorer.iter_rows()

@@ -25,6 +25,7 @@ N_EPOCHS = len(STAGES)
 
 SETTINGS = (
     "dataset.cohort=simulated",
+    "dataset.n_workers=2",
     "train.passes=2",
     "train.batch_size=8",
     "train.lora_rank=4",

@@ -4,14 +4,19 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ray.util.state import list_nodes
 
 from somnolens.errors import RunFolderError
 from somnolens.jobs import evaluate_adapter
-from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
+from somnolens.jobs.cluster import DASHBOARD_VARIABLE
+from tests.jobs.terminal import list_descendants, read_environment, read_title, start_as_in_a_terminal
 from tests.processes import wait_for
 from tests.repository.tree import ROOT
 from tests.small_cohort import SETTINGS, write_small_cohort
@@ -40,7 +45,7 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     """The first as `ray job submit` sends it, the others with the head's address, as their jobs find it; to evaluate
     takes no cluster, and is done here."""
     dataset, run, base = tmp_path / "dataset", tmp_path / "run", f"model.base={adapter_folder.parent / 'base'}"
-    settings = set_all(*SETTINGS, base, "train.passes=1", "train.n_workers=1")
+    settings = set_all(*SETTINGS, base, "train.passes=1", "train.n_workers=1", "report.n_pictures=1")
     submit = (Path(sys.executable).with_name("ray"), "job", "submit", "--working-dir", ROOT, "--")
     built = run_on_head(*submit, sys.executable, "jobs/build_dataset.py", nights, dataset, *settings)
     assert built.returncode == 0, (built.stdout, built.stderr)
@@ -63,20 +68,39 @@ def test_build_train_evaluate_and_score_in_a_row_on_a_head(run_on_head, nights, 
     assert [path for path in written if b"Kowalczyk" in path.read_bytes()] == []
 
 
-def test_ctrl_c_ends_a_job_and_its_cluster(environment, nights, tmp_path):
-    many = tmp_path / "nights"
-    many.mkdir()
+@pytest.fixture(scope="module")
+def building(run_on_head, environment, nights, tmp_path_factory) -> Iterator[subprocess.Popen]:
+    """A job that is at work on many nights in a cluster of its own, beside another one."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "nights").mkdir()
     for number in range(1, 601):
-        shutil.copy(nights / "SIM001-PSG.edf", many / f"SIM{number:03d}-PSG.edf")
-    command = [sys.executable, "jobs/build_dataset.py", str(many), str(tmp_path / "dataset"), *set_all(*SETTINGS)]
-    started = start_as_in_a_terminal(command, environment)
-    finished = tmp_path / "dataset" / "shards"
-    wait_for(lambda: started.poll() is not None or list(finished.glob("*/*/part-0.parquet")), 150)
-    family = list_descendants(started.pid)
+        shutil.copy(nights / "SIM001-PSG.edf", folder / "nights" / f"SIM{number:03d}-PSG.edf")
+    words = [str(folder / "nights"), str(folder / "dataset"), *set_all(*SETTINGS)]
+    job = start_as_in_a_terminal([sys.executable, "jobs/build_dataset.py", *words], environment)
+    finished = folder / "dataset" / "shards"
+    wait_for(lambda: job.poll() is not None or list(finished.glob("*/*/part-0.parquet")), 150)
+    yield job
+    with suppress(ProcessLookupError):
+        os.killpg(job.pid, signal.SIGINT)
+    job.wait(60)
+
+
+def test_a_worker_finds_its_own_cluster_where_another_runs(building, monkeypatch):
+    """As Ray's cleaner of stopped trials looks for it: by what is in its environment."""
+    family = list_descendants(building.pid)
+    (raylet,) = [title for title in family.values() if "raylet/raylet" in title]
+    worker = next(pid for pid, title in family.items() if title.startswith("ray::"))
+    monkeypatch.setenv(DASHBOARD_VARIABLE, read_environment(worker)[DASHBOARD_VARIABLE])
+    (node,) = list_nodes()
+    assert node.node_id in raylet
+
+
+def test_ctrl_c_ends_a_job_and_its_cluster(building):
+    family = list_descendants(building.pid)
     assert any("raylet" in title for title in family.values())
-    os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    assert started.returncode == 130
+    os.killpg(building.pid, signal.SIGINT)
+    _, said = building.communicate(timeout=60)
+    assert building.returncode == 130
     assert said.decode().splitlines()[-1] == "Stopped. What was finished is kept."
     wait_for(lambda: not [pid for pid in family if read_title(pid)], 20)
 

@@ -84,6 +84,6 @@ def _build_shards(
         return made.to_dict()
 
     rows = ray.data.from_items([{"night": night} for night in longest_first], override_num_blocks=len(nights))
-    compute = ray.data.TaskPoolStrategy(size=settings.n_workers or None)
+    compute = ray.data.TaskPoolStrategy(size=min(settings.n_workers, len(nights)) or None)
     for row in rows.map(build, compute=compute, memory=settings.night_memory_mb * 1e6).iter_rows():
         yield ShardReport(**row)
