@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """Nobody looks for garbage inside: modules are here to stay, and to go through them again and again takes a sixth
+    """Nobody looks for garbage inside: modules are here to stay, and to go through them again and again takes a fifth
     of the time in which torch and transformers are imported. What came to be is not looked at afterwards either."""
     was_on = gc.isenabled()
     gc.disable()
