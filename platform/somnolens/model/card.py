@@ -10,9 +10,9 @@ from typing import Any
 from somnolens.aasm import RECOMMENDED_DERIVATIONS, STAGES
 
 CARD_FILE = "somnolens.json"
-
 STATE_FILE = "state.pt"
 """Beside an adapter that is a checkpoint: what its training goes on from."""
+
 SPLITS = ("train", "validation", "test")
 NOT_FOR = (
     "It is a research tool, not a medical device: no diagnosis may rest on it alone. It is not for ages, "
