@@ -29,12 +29,6 @@ def read_title(pid: int) -> str:
         return ""
 
 
-def read_environment(pid: int) -> dict[str, str]:
-    """The variables that a process was started with."""
-    words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
 def list_group(group: int) -> list[str]:
     """Command lines of what still runs in a process group."""
     return [read_title(pid) for pid, fields in _read_processes() if int(fields[2]) == group and fields[0] != "Z"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ray.util.state import list_nodes
 
 from somnolens.errors import RunFolderError
 from somnolens.jobs import evaluate_adapter
-from somnolens.jobs.cluster import DASHBOARD_VARIABLE
-from tests.jobs.terminal import list_descendants, read_environment, read_title, start_as_in_a_terminal
+from tests.jobs.terminal import list_descendants, read_title, start_as_in_a_terminal
 from tests.processes import wait_for
 from tests.repository.tree import ROOT
 from tests.small_cohort import SETTINGS, write_small_cohort
@@ -85,14 +84,28 @@ def building(run_on_head, environment, nights, tmp_path_factory) -> Iterator[sub
     job.wait(60)
 
 
-def test_a_worker_finds_its_own_cluster_where_another_runs(building, monkeypatch):
-    """As Ray's cleaner of stopped trials looks for it: by what is in its environment."""
-    family = list_descendants(building.pid)
-    (raylet,) = [title for title in family.values() if "raylet/raylet" in title]
-    worker = next(pid for pid, title in family.items() if title.startswith("ray::"))
-    monkeypatch.setenv(DASHBOARD_VARIABLE, read_environment(worker)[DASHBOARD_VARIABLE])
-    (node,) = list_nodes()
-    assert node.node_id in raylet
+ASK = """
+import sys
+import ray
+from ray.util.state import list_nodes
+
+def find_nodes():
+    return [node.node_id for node in list_nodes()]
+
+ray.init(address=sys.argv[1], log_to_driver=False)
+print(*ray.get(ray.remote(num_cpus=0)(find_nodes).remote()))
+"""
+
+
+def test_a_worker_finds_its_own_cluster_where_another_runs(building, environment):
+    """As Ray's cleaner of stopped trials looks for it."""
+    (raylet,) = [title for title in list_descendants(building.pid).values() if "raylet/raylet" in title]
+    address = re.search(r"--gcs-address=(\S+)", raylet)[1]
+    command = [sys.executable, "-c", ASK, address]
+    asked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert asked.returncode == 0, asked.stderr
+    (node,) = asked.stdout.split()
+    assert node in raylet
 
 
 def test_ctrl_c_ends_a_job_and_its_cluster(building):
