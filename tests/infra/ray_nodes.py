@@ -6,6 +6,7 @@ its place. Every node asks for the token; a node is lost by SIGKILL to all its p
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,14 @@ class Nodes:
 
     def replace_oldest(self) -> None:
         """Lose the worker that has been there longest; another one comes, as an autoscaler would bring it."""
-        self.lose(next(name for name in self.running if name != "head"))
+        self._replace(next(name for name in self.running if name != "head"))
+
+    def replace_one_with(self, title: str) -> None:
+        """The same of a worker on which a process of that title runs."""
+        self._replace(next(name for name, node in self.running.items() if any(has_title(node.pid, title))))
+
+    def _replace(self, name: str) -> None:
+        self.lose(name)
         self.start_worker(f"worker-{self.n_started + 1}")
 
     def stop(self) -> None:
@@ -118,3 +126,10 @@ class Nodes:
                 nodes = [node["raylet"] for node in answer.json()["data"]["summary"]]
                 return [node["nodeManagerAddress"] for node in nodes if node["state"] == "ALIVE"]
         return []
+
+
+def has_title(root: int, title: str) -> Iterator[bool]:
+    """Of each process below that one."""
+    for process in psutil.Process(root).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            yield " ".join(process.cmdline()).startswith(title)

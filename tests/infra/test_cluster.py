@@ -202,13 +202,18 @@ def test_a_training_on_two_nodes_finishes_though_one_is_lost(
 @pytest.mark.fault("a node while a search runs")
 def test_a_search_finishes_though_a_node_is_lost(several_nodes, start_somnolens, small_dataset, short, tmp_path):
     run = tmp_path / "run"
-    more = set_all("train.n_workers=1", "train.passes=3", "search.n_trials=2", "search.max_concurrent_trials=2")
+    more = set_all("train.n_workers=1", "train.passes=8", "search.grace_reports=8", "search.n_trials=2")
+    more += set_all("search.max_concurrent_trials=2")
     job = start_somnolens(
         "submit", "search_hyperparameters", "--cluster", "here", small_dataset.folder, run, *short, *more
     )
-    wait_for(lambda: job.poll() is not None or list(run.rglob("step_*/state.pt")), 400, "a trial's checkpoint")
+
+    def count_begun() -> int:
+        return len({path.parents[1] for path in run.rglob("step_*/state.pt")})
+
+    wait_for(lambda: job.poll() is not None or count_begun() == 2, 400, "a checkpoint of both trials")
     assert job.poll() is None, job.communicate()[0]
-    several_nodes.replace_oldest()
+    several_nodes.replace_one_with("ray::RayTrainWorker")
     assert "The best adapter is in" in end(job)
     trials = read_trials(run)
     assert [trial.error for trial in trials if trial.failed] == []
